@@ -1,0 +1,65 @@
+"""What can go wrong, by cause. Every message says what was expected, what was seen and the way out."""
+
+
+class NasoptError(Exception):
+    """Base of all errors that a user can act on; the command line prints them in one line, without a traceback."""
+
+    exit_code = 1
+
+
+class UsageError(NasoptError):
+    """The request itself is wrong: a study file, an option, a name."""
+
+    exit_code = 2
+
+
+class SpecError(UsageError):
+    """A study file or device profile does not say what it must; names file, line and key."""
+
+
+class UnknownPluginError(UsageError):
+    """A sampler, backend, meter, device or data set that is not installed."""
+
+
+class StudyChangedError(UsageError):
+    """The stored study was made from another study file."""
+
+
+class StudyNotFoundError(UsageError):
+    """No study, or no trial, of that name or number in the database."""
+
+
+class DatabaseError(NasoptError):
+    """The database cannot be reached, read or written."""
+
+
+class DataError(NasoptError):
+    """A data set is missing or unreadable."""
+
+
+class CacheError(NasoptError):
+    """A cached checkpoint or artifact cannot be read or written."""
+
+
+class ExportError(NasoptError):
+    """A network cannot be exported, or its export computes something else."""
+
+
+class ParityError(ExportError):
+    """The exported graph and the network disagree."""
+
+
+class MeasurementError(NasoptError):
+    """A measurement was refused: the reading cannot be trusted."""
+
+
+class DeviceLostError(MeasurementError):
+    """The device went away; says nothing about the network on it."""
+
+
+class DivergedError(NasoptError):
+    """Training met a loss or weight that is not finite; the network's own fault."""
+
+
+class InfeasibleStudyError(NasoptError):
+    """The constraints refuse so many candidates that the study cannot fill its trials."""

@@ -1,0 +1,294 @@
+"""The facts that travel between the layers: frozen, with units in their names.
+
+Imports nothing of the project and no heavy package, so that every layer can speak in these terms.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+Provenance: TypeAlias = Literal["measured", "estimated", "predicted", "computed"]
+"""Where a figure comes from: a sensor or clock, a load or datasheet model, a fitted model, or exact counting."""
+
+Interval: TypeAlias = tuple[float, float]
+
+RouterKind: TypeAlias = Literal["confidence", "learned", "difficulty"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageChoice:
+    """What one searchable stage of a sub-network looks like."""
+
+    width: float
+    """Fraction of the stage's full channels, in (0, 1]."""
+    depth: int
+    """Number of blocks that run."""
+    kernel: int
+    """Side of the depthwise kernel, odd."""
+    expansion: int
+    """Hidden channels of a block as a multiple of its input channels."""
+
+
+Architecture: TypeAlias = tuple[StageChoice, ...]
+"""One sub-network: a choice for each stage, from the stem outwards."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkLayout:
+    """What all networks of a space have in common: the supernet's frame and the choices it must offer."""
+
+    in_channels: int
+    classes: int
+    stem_channels: int
+    stem_stride: int
+    channels: tuple[int, ...]
+    """Channels of each stage at width 1."""
+    strides: tuple[int, ...]
+    widths: tuple[float, ...]
+    depths: tuple[int, ...]
+    kernels: tuple[int, ...]
+    expansions: tuple[int, ...]
+    resolutions: tuple[int, ...]
+    """Every choice, ascending, the little and the big network's together."""
+
+    def smallest(self) -> Architecture:
+        """The sub-network with the least of everything."""
+        choice = StageChoice(
+            width=self.widths[0], depth=self.depths[0], kernel=self.kernels[0], expansion=self.expansions[0]
+        )
+        return (choice,) * len(self.channels)
+
+    def largest(self) -> Architecture:
+        """The sub-network with the most of everything."""
+        choice = StageChoice(
+            width=self.widths[-1], depth=self.depths[-1], kernel=self.kernels[-1], expansion=self.expansions[-1]
+        )
+        return (choice,) * len(self.channels)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LossWeights:
+    """L = alpha L_big + beta L_little + gamma L_routing + lambda_ L_consistency, see `training.losses`."""
+
+    alpha: float
+    beta: float
+    gamma: float
+    lambda_: float
+    temperature: float
+    """T of the consistency term."""
+    eta: float
+    """Weight of the efficiency penalty inside L_routing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """One point of the search space `big-little`, decoded."""
+
+    little: Architecture
+    big: Architecture
+    router: RouterKind
+    tau: float
+    """An input leaves at the little head when its router score is at least tau."""
+    loss: LossWeights
+    resolution: int
+    """Side of the square input in pixels."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportedModel:
+    """An ONNX graph on disk with fixed input shapes."""
+
+    path: Path
+    inputs: tuple[tuple[str, tuple[int, ...]], ...]
+    """Name and shape of each float32 input, batch first."""
+    structure: str
+    """Hash of the graph without its weights: what a cost may depend on."""
+    size_bytes: int
+
+    @property
+    def batch(self) -> int:
+        """Number of inputs that one run handles."""
+        return self.inputs[0][1][0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimingProtocol:
+    """How a latency is taken. The defaults are those of docs/measuring.md."""
+
+    warmup_runs: int = 10
+    warmup_s: float = 0.5
+    min_runs: int = 50
+    min_s: float = 1.0
+    max_s: float = 5.0
+    """Upper bound of one measurement's counted time, calm-downs included."""
+    blocks: int = 10
+    """Blocks of runs of the candidate, each between two blocks of the reference network."""
+    drift_limit: float = 0.03
+    """Largest tolerated drift of the reference network, as a fraction of its rolling baseline."""
+    threads: int = 1
+    energy_windows: int = 5
+    energy_window_s: float = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Latency:
+    """Time of one run of a graph, in milliseconds."""
+
+    median_ms: float
+    p90_ms: float
+    min_ms: float
+    mad_ms: float
+    """Median absolute deviation."""
+    ci95_ms: Interval
+    runs: int
+    provenance: Provenance
+    reference_ratio: float | None = None
+    """Ratio to the interleaved reference network, if one ran."""
+    valid: bool = True
+    """False when the reference drifted beyond the limit in every attempt."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Energy:
+    """Energy of one run of a graph, in millijoules."""
+
+    gross_mj: float
+    net_mj: float | None
+    """With the idle power taken off; None where idle was not seen."""
+    ci95_mj: Interval
+    windows: int
+    meter: str
+    provenance: Provenance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """What a backend says of one exported graph on one device."""
+
+    device: str
+    backend: str
+    provider: str
+    """The execution provider or runtime that really ran."""
+    runtime: str
+    """Name and version of the runtime."""
+    latency: Latency
+    energy: Energy | None
+    peak_memory_mb: float | None
+    memory_provenance: Provenance = "measured"
+    seconds: float = 0.0
+    """What the measurement itself took."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """A figure with its origin and 95% interval."""
+
+    value: float
+    ci95: Interval
+    provenance: Provenance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """Everything a finished trial knows about its network, on the validation split.
+
+    `quality` holds fractions in [0, 1] (accuracy, top5, ece, exit_rate, routing_accuracy); `costs` holds figures with
+    provenance, keyed by metric (`latency_ms`), with `@device` appended where a study has several devices.
+    """
+
+    quality: Mapping[str, float]
+    costs: Mapping[str, Cost]
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    """Wall-clock seconds by phase (train, evaluate, export, measure); of the original where the cache answered."""
+    cached: tuple[str, ...] = ()
+    """Phases that the cache answered."""
+    details: Mapping[str, Any] = field(default_factory=dict)
+    """JSON values worth keeping: runtime, provider, meter, protocol, parity."""
+
+    def value(self, metric: str) -> float | None:
+        """The figure of a metric, or None where this outcome has none."""
+        if metric in self.quality:
+            return self.quality[metric]
+        cost = self.costs.get(metric)
+        return None if cost is None else cost.value
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values; `from_json` restores the record."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Outcome:
+        """Restore a record written by `to_json`."""
+        costs = {
+            name: Cost(value=c["value"], ci95=(c["ci95"][0], c["ci95"][1]), provenance=c["provenance"])
+            for name, c in data["costs"].items()
+        }
+        return cls(
+            quality=dict(data["quality"]),
+            costs=costs,
+            seconds=dict(data["seconds"]),
+            cached=tuple(data["cached"]),
+            details=dict(data["details"]),
+        )
+
+
+Ended: TypeAlias = Literal[
+    "completed", "infeasible", "diverged", "export failed", "measurement failed", "device lost", "interrupted"
+]
+"""Why a trial ended; stored as its user attribute `ended`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A figure that may be an objective or a constraint."""
+
+    name: str
+    direction: Literal["maximize", "minimize"]
+    unit: str
+    label: str
+    costly: bool = True
+    """True when it is known only after training or measuring."""
+
+
+METRICS: dict[str, Metric] = {
+    m.name: m
+    for m in (
+        Metric("accuracy", "maximize", "", "top-1 accuracy"),
+        Metric("top5", "maximize", "", "top-5 accuracy"),
+        Metric("ece", "minimize", "", "expected calibration error"),
+        Metric("exit_rate", "maximize", "", "share of inputs that leave at the little head"),
+        Metric("routing_accuracy", "maximize", "", "share of routing decisions equal to the optimal one"),
+        Metric("latency_ms", "minimize", "ms", "expected latency"),
+        Metric("latency_p90_ms", "minimize", "ms", "90th percentile of latency over inputs"),
+        Metric("latency_worst_ms", "minimize", "ms", "worst latency over inputs"),
+        Metric("throughput", "maximize", "images/s", "throughput at batch 32, hard inputs gathered"),
+        Metric("energy_mj", "minimize", "mJ", "expected energy"),
+        Metric("peak_memory_mb", "minimize", "MB", "peak memory of the runtime"),
+        Metric("macs", "minimize", "", "expected multiply-accumulates"),
+        Metric("macs_easy", "minimize", "", "multiply-accumulates of stem, little network and router", costly=False),
+        Metric("macs_hard", "minimize", "", "multiply-accumulates when the big network runs too", costly=False),
+        Metric("params", "minimize", "", "parameters of both networks and the router", costly=False),
+        Metric("model_size_mb", "minimize", "MB", "size of the routed ONNX graph"),
+    )
+}
+"""Every metric by name. Those of a device may carry `@device`."""
+
+DEVICE_METRICS = frozenset(
+    {"latency_ms", "latency_p90_ms", "latency_worst_ms", "throughput", "energy_mj", "peak_memory_mb"}
+)
+
+
+def split_metric(name: str) -> tuple[str, str | None]:
+    """`latency_ms@raspberry_pi_4` -> (`latency_ms`, `raspberry_pi_4`); the device is None where none is named."""
+    base, _, device = name.partition("@")
+    return base, device or None
+
+
+def worst(direction: str) -> float:
+    """The infinite value that loses every comparison in this direction."""
+    return -math.inf if direction == "maximize" else math.inf

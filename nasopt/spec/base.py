@@ -1,0 +1,61 @@
+"""What all sections of a study file share."""
+
+from __future__ import annotations
+
+from typing import Annotated, Generic, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+N = TypeVar("N", int, float)
+
+
+class Section(BaseModel):
+    """A mapping of a study file: unknown keys are refused, values are immutable."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
+
+
+class Range(Section, Generic[N]):
+    """A searched interval, both ends included."""
+
+    low: N
+    high: N
+    step: N | None = None
+    """Grid step; a float without one is continuous."""
+    log: bool = False
+    """Sample on a logarithmic scale (no step then)."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Range[N]:
+        if self.low > self.high:
+            raise ValueError(f"empty range: low {self.low} is above high {self.high}")
+        if self.step is not None and self.step <= 0:
+            raise ValueError(f"step must be positive, not {self.step}")
+        if self.step is not None and self.log:
+            raise ValueError("step and log exclude each other")
+        if self.log and self.low <= 0:
+            raise ValueError(f"a logarithmic range needs low above 0, not {self.low}")
+        return self
+
+
+def _distinct(values: object) -> object:
+    if isinstance(values, list):
+        if not values:
+            raise ValueError("an empty list leaves nothing to choose from")
+        if len(set(map(repr, values))) != len(values):
+            raise ValueError(f"a choice is listed twice in {values}")
+    return values
+
+
+def _integers_only(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError("expected a number, not true or false")
+    return value
+
+
+Number = Annotated[float, BeforeValidator(_integers_only), Field(strict=True)]
+Whole = Annotated[int, BeforeValidator(_integers_only), Field(strict=True)]
+SearchedInt = Annotated[Whole | list[Whole] | Range[int], BeforeValidator(_distinct)]
+"""A value (fixed), a list of choices, or a range."""
+SearchedFloat = Annotated[Number | list[Number] | Range[float], BeforeValidator(_distinct)]
+SearchedStr = Annotated[str | list[str], BeforeValidator(_distinct)]

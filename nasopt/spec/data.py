@@ -1,0 +1,43 @@
+"""Section `data`: images, splits and augmentation."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from nasopt.spec.base import Number, Section, Whole
+
+
+class AugmentSpec(Section):
+    """Batched augmentation of training images; everything is off unless set."""
+
+    crop: Whole = Field(default=0, ge=0)
+    """Pixels of padding for a random crop."""
+    flip: bool = False
+    """Mirror left and right at random."""
+    color_jitter: Number = Field(default=0.0, ge=0, le=1)
+    """Strength of random brightness, contrast and saturation."""
+    randaugment: Whole = Field(default=0, ge=0, le=10)
+    """Number of RandAugment operations an image."""
+    cutout: Whole = Field(default=0, ge=0)
+    """Side of the CutOut square in pixels."""
+    mixup: Number = Field(default=0.0, ge=0)
+    """Alpha of MixUp."""
+    cutmix: Number = Field(default=0.0, ge=0)
+    """Alpha of CutMix."""
+
+
+class DataSpec(Section):
+    """The data set and its three splits: train, validation (taken from train) and test."""
+
+    name: str = "digits"
+    """digits, cifar10, cifar100, svhn, imagefolder or parquet."""
+    root: str = "data"
+    """Folder that holds the data set, or into which it is downloaded; the environment's NASOPT_DATA wins."""
+    download: bool = True
+    otherwise: str | None = None
+    """Data set to use when the first is neither on disk nor downloadable."""
+    validation: Number = Field(default=0.2, gt=0, lt=1)
+    """Share of the training images held out for choosing architectures and thresholds."""
+    train_images: Whole | None = Field(default=None, ge=16)
+    """Use only so many training images, drawn with the study's seed."""
+    augment: AugmentSpec = AugmentSpec()

@@ -1,0 +1,59 @@
+"""Section `training`: budgets of the supernet and of a trial's pair."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from nasopt.spec.base import Number, Section, Whole
+
+
+class ShrinkSpec(Section):
+    """Progressive shrinking [Cai2020]: which dimensions become elastic in phases; one switched off is elastic from the start."""
+
+    kernel: bool = True
+    depth: bool = True
+    """Depth, with the expansion ratio."""
+    width: bool = True
+
+
+class SupernetSpec(Section):
+    """Training of the weight-shared supernet."""
+
+    epochs: Whole = Field(default=60, ge=1)
+    batch_size: Whole = Field(default=128, ge=2)
+    learning_rate: Number = Field(default=2e-3, gt=0)
+    weight_decay: Number = Field(default=1e-2, ge=0)
+    warmup_epochs: Number = Field(default=1.0, ge=0)
+    label_smoothing: Number = Field(default=0.0, ge=0, lt=1)
+    clip_norm: Number = Field(default=1.0, gt=0)
+    ema: Number = Field(default=0.99, ge=0, lt=1)
+    """Decay of the averaged weights a step; 0 switches averaging off."""
+    sandwich: bool = True
+    """Train the largest, the smallest and two random sub-networks a step [Yu2020]; otherwise one random sub-network."""
+    distill: bool = True
+    """Let the largest sub-network's predictions teach the others [Yu2020]."""
+    shrink: ShrinkSpec = ShrinkSpec()
+
+
+class CotrainSpec(Section):
+    """Training of one trial's pair, from the supernet's weights."""
+
+    epochs: Whole = Field(default=1, ge=0)
+    """0 keeps the supernet's weights; routers are fitted all the same."""
+    batch_size: Whole = Field(default=128, ge=2)
+    learning_rate: Number = Field(default=1e-3, gt=0)
+    weight_decay: Number = Field(default=1e-2, ge=0)
+    router_epochs: Whole = Field(default=5, ge=1)
+    """Passes over the training features that fit a learned or difficulty router at 0 epochs."""
+
+
+class TrainingSpec(Section):
+    """Budgets and recipe."""
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    threads: Whole | None = Field(default=None, ge=1)
+    """Threads of PyTorch; all cores if left out."""
+    supernet: SupernetSpec = SupernetSpec()
+    cotrain: CotrainSpec = CotrainSpec()
