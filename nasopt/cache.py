@@ -70,5 +70,7 @@ class Cache:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise CacheError(f"cannot create {path.parent}: {error.strerror}; set NASOPT_CACHE to another folder") from error
+            raise CacheError(
+                f"cannot create {path.parent}: {error.strerror}; set NASOPT_CACHE to another folder"
+            ) from error
         return FileLock(path)

@@ -26,4 +26,6 @@ def load(kind: str, name: str) -> Any:
     try:
         return entry.load()
     except ImportError as error:
-        raise UnknownPluginError(f"{kind.removesuffix('s')} {name!r} cannot be imported from {entry.value}: {error}") from error
+        raise UnknownPluginError(
+            f"{kind.removesuffix('s')} {name!r} cannot be imported from {entry.value}: {error}"
+        ) from error

@@ -292,3 +292,54 @@ def split_metric(name: str) -> tuple[str, str | None]:
 def worst(direction: str) -> float:
     """The infinite value that loses every comparison in this direction."""
     return -math.inf if direction == "maximize" else math.inf
+
+
+class StudyKeys:
+    """Names of a study's user attributes; `study/` writes them, `report/` reads them."""
+
+    SPEC = "spec"
+    """The resolved study file as JSON, passwords removed."""
+    SPEC_HASH = "spec_hash"
+    OBJECTIVES = "objectives"
+    """List of {metric, direction}."""
+    CONSTRAINTS = "constraints"
+    """List of {key, metric, min, max}, in the fixed order in which every trial sets them."""
+    DATA = "data"
+    """{name, requested, train, validation, test (images in each split), classes}; `name` differs from `requested` when
+    `data.otherwise` was taken."""
+    DEVICES = "devices"
+    """List of {name, description, backend, provenance, meter, remedy}."""
+    SUPERNET = "supernet"
+    """{key, seconds, cached, subnet_accuracy: [20 fractions]}."""
+    HOST = "host"
+    """Fingerprint of the host that created the study."""
+    VERSIONS = "versions"
+    GIT = "git"
+    SEED = "seed"
+    ARTIFACTS = "artifacts"
+    """Absolute path of the artifact folder."""
+    TEST_SCORES = "test_scores"
+    """{trial number as text: {accuracy, top5, ece, exit_rate, images}} of the front, on the test split."""
+    SESSION = "session:"
+    """Prefix; each process adds {host, hardware, started, seconds, trials, energy_kwh, co2_kg, method}."""
+
+
+class TrialKeys:
+    """Names of a trial's user attributes."""
+
+    SLOT = "slot"
+    """{slot, seed, owner, host, pid}: which draw of the sampler this is, and who evaluates it."""
+    OUTCOME = "outcome"
+    """`Outcome.to_json()`."""
+    ENDED = "ended"
+    REASON = "reason"
+    """One line, where the trial did not complete."""
+
+
+class ArtifactNames:
+    """File names of a trial's artifacts."""
+
+    WEIGHTS = "pair.safetensors"
+    """Weights of the pair and its router; the metadata holds candidate and layout as JSON."""
+    CLASSES = "classes.csv"
+    """Accuracy, exit rate and images of each class, on the validation split."""

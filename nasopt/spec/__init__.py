@@ -1,0 +1,1 @@
+"""Study files: typed sections, and errors that name file, line and key."""

@@ -1,0 +1,173 @@
+"""Opening the database of a study: drivers, SQLite tuning, the start-up race, and what its users may see of a URL."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import string
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from filelock import FileLock
+from platformdirs import user_state_path
+
+from nasopt.errors import DatabaseError, UsageError
+
+if TYPE_CHECKING:
+    from optuna.artifacts import FileSystemArtifactStore
+    from optuna.storages import BaseStorage
+
+MEMORY = "memory"
+"""Storage that ends with the process; for scripts and tests."""
+
+_DRIVERS = {"postgresql": "psycopg", "mysql": "pymysql", "mariadb": "pymysql"}
+_EXTRAS = {"psycopg": "postgresql", "pymysql": "mysql"}
+
+
+def expand(url: str) -> str:
+    """Fill in `${VARIABLE}` from the environment.
+
+    Raises:
+        UsageError: a variable is not set.
+    """
+    try:
+        return string.Template(url).substitute(os.environ)
+    except KeyError as error:
+        raise UsageError(f"the storage URL uses ${{{error.args[0]}}}, which is not set in the environment") from None
+    except ValueError as error:
+        raise UsageError(
+            f"the storage URL {redact(url)} has a stray '$' ({error}); write '$$' for a dollar sign"
+        ) from None
+
+
+def redact(url: str) -> str:
+    """The URL without its password, for messages and records."""
+    without_userinfo = re.sub(r"(?<=://)([^:/@]*):.*@", r"\1:***@", url)
+    return re.sub(r"(?i)(password|passwd|pwd)=[^&]*", r"\1=***", without_userinfo)
+
+
+def sqlite_file(url: str) -> Path | None:
+    """The file of a SQLite URL, absolute; None for any other database."""
+    match = re.fullmatch(r"sqlite(?:\+\w+)?:///([^?]+)(?:\?.*)?", url)
+    return Path(match[1]).absolute() if match else None
+
+
+def state_folder(url: str) -> Path:
+    """Where locks and artifacts of this database live: beside a SQLite file, else in the user's state folder."""
+    file = sqlite_file(url)
+    if file is not None:
+        return file.with_name(file.name + ".nasopt")
+    return user_state_path("nasopt") / hashlib.sha256(redact(url).encode()).hexdigest()[:16]
+
+
+def artifact_store(folder: Path) -> FileSystemArtifactStore:
+    """Optuna's artifact store over a folder, created if need be."""
+    from optuna.artifacts import FileSystemArtifactStore
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DatabaseError(
+            f"cannot create the artifact folder {folder}: {error.strerror}; set study.artifacts"
+        ) from error
+    return FileSystemArtifactStore(str(folder))
+
+
+def open_storage(url: str, *, create: bool = True) -> BaseStorage:
+    """Open the Optuna storage at `url` (variables expanded).
+
+    SQLite runs in WAL mode with `synchronous=NORMAL`: a crash of the process loses nothing, and a write costs half.
+    Tables are created under a lock, since workers that start together otherwise race for them.
+
+    Raises:
+        DatabaseError: missing driver, unreachable or read-only database; with `create=False` also a missing SQLite file.
+    """
+    from optuna.storages import InMemoryStorage, RDBStorage
+
+    url = expand(url)
+    if url == MEMORY:
+        return InMemoryStorage()
+    file = sqlite_file(url)
+    if file is not None and not file.exists() and not create:
+        raise DatabaseError(f"no database at {file}; run a study first or name another with --storage")
+    _require_writable(file)
+    with database_errors(url), _creation_lock(url):
+        storage = RDBStorage(_with_driver(url), engine_kwargs=_engine_options(file))
+        if file is not None:
+            _tune_sqlite(storage)
+    return storage
+
+
+@contextmanager
+def database_errors(url: str) -> Iterator[None]:
+    """Turn a driver's errors into a DatabaseError of one line, without the password."""
+    from optuna.exceptions import StorageInternalError
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except ImportError as error:
+        name = next((d for d in _EXTRAS if d in str(error)), None)
+        way_out = f"pip install 'nasopt[{_EXTRAS[name]}]'" if name else "install the driver that the URL names"
+        raise DatabaseError(f"no driver for {redact(url)} ({error}); {way_out}") from error
+    except (SQLAlchemyError, StorageInternalError) as error:
+        cause = getattr(error, "orig", None) or error.__cause__ or error
+        line = redact(str(getattr(cause, "orig", None) or cause)).strip().splitlines()[0]
+        raise DatabaseError(
+            f"the database {redact(url)} failed: {line}; check that it runs, is writable and has space"
+        ) from error
+
+
+def _require_writable(file: Path | None) -> None:
+    if file is None:
+        return
+    if not file.parent.is_dir():
+        raise DatabaseError(f"cannot open the database {file}: the folder {file.parent} does not exist")
+    target = file if file.exists() else file.parent
+    if not os.access(target, os.W_OK):
+        raise DatabaseError(f"cannot write the database {file}: {target} is read-only for this user")
+    if file.is_dir():
+        raise DatabaseError(f"cannot open the database {file}: it is a folder")
+
+
+def _with_driver(url: str) -> str:
+    """Name the driver that the extras install, where the URL leaves it open."""
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}+{_DRIVERS[scheme]}://{rest}" if scheme in _DRIVERS else url
+
+
+def _engine_options(file: Path | None) -> dict[str, object]:
+    if file is not None:
+        return {"connect_args": {"timeout": 60}}
+    return {"pool_size": 2, "max_overflow": 2, "pool_pre_ping": True, "pool_recycle": 1800}
+
+
+@contextmanager
+def _creation_lock(url: str) -> Iterator[None]:
+    folder = state_folder(url)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / "create.lock"):
+            yield
+    except OSError as error:
+        raise DatabaseError(
+            f"cannot write to {folder}: {error.strerror}; nasopt keeps locks and artifacts there"
+        ) from error
+
+
+def _tune_sqlite(storage: object) -> None:
+    from sqlalchemy import Engine, event
+
+    engine: Engine = storage.engine  # type: ignore[attr-defined]
+
+    @event.listens_for(engine, "connect")
+    def _on_connect(connection: object, _record: object) -> None:
+        cursor = connection.cursor()  # type: ignore[attr-defined]
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=NORMAL")
+        cursor.close()
+
+    engine.dispose()  # connections made so far lack the pragmas

@@ -1,0 +1,170 @@
+"""The family `big-little`: two sub-networks of one supernet, a router between them, and the weights of their loss."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, cast
+
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+
+from nasopt.records import Architecture, Candidate, LossWeights, NetworkLayout, StageChoice
+from nasopt.spec.base import Range
+from nasopt.spec.space import SpaceSpec, StageSpace, values
+
+ROLES = ("little", "big")
+
+
+@dataclass(frozen=True, slots=True)
+class Cardinality:
+    """Size of a space: the exact number of its discrete points, and the dimensions that are continuous besides."""
+
+    discrete: int
+    continuous: tuple[str, ...]
+
+    def __str__(self) -> str:
+        exact = f"{self.discrete:,}"
+        if self.discrete >= 10**6:
+            exact += f" (about {float(self.discrete):.3g})"
+        if self.continuous:
+            exact += f" discrete points, times the continuous {', '.join(self.continuous)}"
+        return exact
+
+
+class BigLittleSpace:
+    """Optuna distributions of what is searched, and the way between parameters and candidates.
+
+    The distributions are static: no choice opens or closes another, so relational samplers see the whole space. What the
+    study file fixes has no distribution; `decode` fills it in.
+    """
+
+    def __init__(self, spec: SpaceSpec, *, native_resolution: int) -> None:
+        """`native_resolution` (pixels) is used where the study file names no resolution."""
+        self.spec = spec
+        self.stages = len(spec.channels)
+        self._choices = dict(_choices(spec, native_resolution))
+        self.distributions: dict[str, BaseDistribution] = {
+            name: distribution
+            for name, choice in self._choices.items()
+            if (distribution := _distribution(choice)) is not None
+        }
+
+    def decode(self, params: Mapping[str, Any]) -> Candidate:
+        """The candidate that these parameters (name -> value, as Optuna gives them) stand for.
+
+        Raises:
+            KeyError: a searched parameter is missing.
+        """
+        full = {n: params[n] if n in self.distributions else _only(c) for n, c in self._choices.items()}
+        loss = {n.removeprefix("loss."): float(v) for n, v in full.items() if n.startswith("loss.")}
+        loss["lambda_"] = loss.pop("lambda")
+        return Candidate(
+            little=self._architecture("little", full),
+            big=self._architecture("big", full),
+            router=full["router.kind"],
+            tau=float(full["router.tau"]),
+            loss=LossWeights(**loss),
+            resolution=int(full["resolution"]),
+        )
+
+    def encode(self, candidate: Candidate) -> dict[str, Any]:
+        """The parameters of a candidate; `decode` of them is the candidate again."""
+        full: dict[str, Any] = {"resolution": candidate.resolution}
+        for role in ROLES:
+            for number, stage in enumerate(getattr(candidate, role), start=1):
+                full |= {_name(role, number, axis): value for axis, value in asdict(stage).items()}
+        full |= {"router.kind": candidate.router, "router.tau": candidate.tau}
+        full |= {f"loss.{k.rstrip('_')}": v for k, v in asdict(candidate.loss).items()}
+        return {name: full[name] for name in self.distributions}
+
+    def cardinality(self) -> Cardinality:
+        """Exact count of the discrete points; every combination is a different candidate."""
+        sizes = {name: _size(d) for name, d in self.distributions.items()}
+        discrete = math.prod(s for s in sizes.values() if s is not None)
+        return Cardinality(discrete, tuple(name for name, s in sizes.items() if s is None))
+
+    def layout(self, *, in_channels: int, classes: int) -> NetworkLayout:
+        """The supernet that offers every choice of this space."""
+        offered = {axis: self._offered(axis) for axis in ("width", "depth", "kernel", "expansion")}
+        return NetworkLayout(
+            in_channels=in_channels,
+            classes=classes,
+            stem_channels=self.spec.stem_channels,
+            stem_stride=self.spec.stem_stride,
+            channels=tuple(self.spec.channels),
+            strides=tuple(self.spec.strides),
+            widths=tuple(offered["width"]),
+            depths=tuple(int(v) for v in offered["depth"]),
+            kernels=tuple(int(v) for v in offered["kernel"]),
+            expansions=tuple(int(v) for v in offered["expansion"]),
+            resolutions=tuple(sorted(int(v) for v in values(self._choices["resolution"]))),
+        )
+
+    def _offered(self, axis: str) -> list[float]:
+        return sorted({v for role in ROLES for v in values(getattr(getattr(self.spec, role), axis))})
+
+    def _architecture(self, role: str, full: Mapping[str, Any]) -> Architecture:
+        def stage(number: int) -> StageChoice:
+            return StageChoice(
+                width=float(full[_name(role, number, "width")]),
+                depth=int(full[_name(role, number, "depth")]),
+                kernel=int(full[_name(role, number, "kernel")]),
+                expansion=int(full[_name(role, number, "expansion")]),
+            )
+
+        return tuple(stage(n) for n in range(1, self.stages + 1))
+
+
+def _name(role: str, stage: int, axis: str) -> str:
+    return f"{role}.{stage}.{axis}"
+
+
+def _choices(spec: SpaceSpec, native_resolution: int) -> Iterator[tuple[str, Any]]:
+    """Every choice by parameter name, in the order in which samplers meet them."""
+    for role in ROLES:
+        stage: StageSpace = getattr(spec, role)
+        for number in range(1, len(spec.channels) + 1):
+            for axis in StageSpace.model_fields:
+                yield _name(role, number, axis), getattr(stage, axis)
+    yield "router.kind", spec.router.kind
+    yield "router.tau", spec.router.tau
+    for weight in type(spec.loss).model_fields:
+        yield f"loss.{weight.rstrip('_')}", getattr(spec.loss, weight)
+    yield "resolution", native_resolution if spec.resolution is None else spec.resolution
+
+
+def _distribution(choice: Any) -> BaseDistribution | None:
+    """The distribution of a choice; None where it leaves nothing to choose."""
+    if isinstance(choice, list):
+        return CategoricalDistribution(choice) if len(choice) > 1 else None
+    if not isinstance(choice, Range) or choice.low == choice.high:
+        return None
+    if isinstance(choice.low, int):
+        whole = cast(Range[int], choice)
+        high = whole.high if whole.log else int(values(whole)[-1])  # the last step that fits
+        return IntDistribution(whole.low, high, log=whole.log, step=whole.step or 1)
+    high = choice.high if choice.step is None else values(choice)[-1]
+    return FloatDistribution(choice.low, high, log=choice.log, step=choice.step)
+
+
+def _only(choice: Any) -> Any:
+    if isinstance(choice, list):
+        return choice[0]
+    return choice.low if isinstance(choice, Range) else choice
+
+
+def _size(distribution: BaseDistribution) -> int | None:
+    if isinstance(distribution, CategoricalDistribution):
+        return len(distribution.choices)
+    if isinstance(distribution, IntDistribution):
+        return (distribution.high - distribution.low) // distribution.step + 1
+    float_distribution = cast(FloatDistribution, distribution)
+    if float_distribution.step is None:
+        return None
+    return round((float_distribution.high - float_distribution.low) / float_distribution.step) + 1

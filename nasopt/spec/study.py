@@ -1,0 +1,184 @@
+"""The study file: its sections and what they must agree on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+
+from nasopt import plugins
+from nasopt.cache import content_key
+from nasopt.database import redact
+from nasopt.records import DEVICE_METRICS, METRICS, split_metric
+from nasopt.spec import yaml
+from nasopt.spec.base import Number, Section, Whole
+from nasopt.spec.data import DataSpec
+from nasopt.spec.hardware import HardwareSpec
+from nasopt.spec.space import SpaceSpec
+from nasopt.spec.training import TrainingSpec
+
+Direction = Literal["maximize", "minimize"]
+
+
+def _known_metric(name: str) -> str:
+    base, device = split_metric(name)
+    if base not in METRICS:
+        near = get_close_matches(base, METRICS, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(METRICS)}"
+        raise ValueError(f"no metric {base!r}; {hint}")
+    if device is not None and base not in DEVICE_METRICS:
+        raise ValueError(f"{base} does not depend on a device; write it without @{device}")
+    return name
+
+
+class StudySection(Section):
+    """Identity and budget of the study."""
+
+    name: str = Field(min_length=1, max_length=200)
+    storage: str = "sqlite:///nasopt.db"
+    """SQLAlchemy URL, or `memory`; `${VARIABLE}` is taken from the environment."""
+    seed: Whole = Field(default=0, ge=0, lt=2**32)
+    trials: Whole = Field(default=100, ge=1)
+    """Trained and measured trials; those refused by cheap constraints do not count."""
+    artifacts: str | None = None
+    """Folder for weights and tables of trials; beside a SQLite database if left out."""
+
+
+class ObjectiveSpec(Section):
+    """One figure to optimise."""
+
+    metric: str
+    direction: Direction | None = None
+    """The metric's natural one if left out."""
+
+    _metric = field_validator("metric")(_known_metric)
+
+    @property
+    def sense(self) -> Direction:
+        """The direction in force."""
+        return self.direction or METRICS[split_metric(self.metric)[0]].direction
+
+
+class ConstraintSpec(Section):
+    """A bound that a trial must keep to count as feasible."""
+
+    metric: str
+    min: Number | None = None
+    max: Number | None = None
+
+    _metric = field_validator("metric")(_known_metric)
+
+    @model_validator(mode="after")
+    def _bounded(self) -> ConstraintSpec:
+        if self.min is None and self.max is None:
+            raise ValueError(f"the constraint on {self.metric} needs min or max")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"nothing satisfies {self.metric} of at least {self.min} and at most {self.max}")
+        return self
+
+
+class SamplerSpec(Section):
+    """The search strategy, by the name it is installed under."""
+
+    name: str = "nsga2"
+    options: dict[str, Any] = {}
+
+    @field_validator("name")
+    @classmethod
+    def _installed(cls, name: str) -> str:
+        known = plugins.names("samplers")
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]!r}? " if near else ""
+            raise ValueError(f"no sampler named {name!r}; {hint}installed: {', '.join(known)}")
+        return name
+
+
+def _by_name(key: str) -> Any:
+    return BeforeValidator(lambda value: {key: value} if isinstance(value, str) else value)
+
+
+class StudySpec(Section):
+    """A study file."""
+
+    study: StudySection
+    data: Annotated[DataSpec, _by_name("name")] = DataSpec()
+    space: SpaceSpec = SpaceSpec()
+    training: TrainingSpec = TrainingSpec()
+    hardware: Annotated[HardwareSpec, _by_name("device")] = HardwareSpec()
+    objectives: Annotated[list[Annotated[ObjectiveSpec, _by_name("metric")]], Field(min_length=1, max_length=4)]
+    constraints: list[ConstraintSpec] = []
+    sampler: Annotated[SamplerSpec, _by_name("name")] = SamplerSpec()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> StudySpec:
+        metrics = [o.metric for o in self.objectives]
+        if twice := [m for m in metrics if metrics.count(m) > 1]:
+            raise ValueError(f"the objective {twice[0]} stands twice")
+        for name in [*metrics, *(c.metric for c in self.constraints)]:
+            base, device = split_metric(name)
+            if device is not None and device not in self.device_names:
+                raise ValueError(f"{name}: the study's devices are {', '.join(self.device_names)}")
+            if device is None and base in DEVICE_METRICS and len(self.device_names) > 1:
+                raise ValueError(f"{name}: several devices; name one, such as {base}@{self.device_names[0]}")
+            if base == "energy_mj" and self.hardware.meter == "none":
+                raise ValueError(f"{name} needs an energy meter, and hardware.meter is none")
+        return self
+
+    @property
+    def device_names(self) -> list[str]:
+        """Devices as metrics call them: a profile's path by its stem."""
+        return [Path(d).stem if d.endswith((".yaml", ".yml")) else d for d in self.hardware.device]
+
+    def resolved(self) -> dict[str, Any]:
+        """All keys with their values as JSON, the storage URL without its password."""
+        content = self.model_dump(mode="json", by_alias=True)
+        content["study"]["storage"] = redact(content["study"]["storage"])
+        return content
+
+    def identity(self) -> dict[str, Any]:
+        """What may not change between two runs of one study, flat: everything but budget, places and outputs."""
+        flat = _flatten(self.resolved())
+        return {k: v for k, v in flat.items() if k not in _MAY_CHANGE}
+
+    def hash(self) -> str:
+        """Content hash of `identity`."""
+        return content_key(**{"spec": self.identity()})
+
+
+_MAY_CHANGE = frozenset(
+    {
+        "study.trials",
+        "study.storage",
+        "study.artifacts",
+        "data.root",
+        "data.download",
+        "training.device",
+        "training.threads",
+    }
+)
+
+
+def _flatten(value: Any, prefix: str = "") -> dict[str, Any]:
+    if isinstance(value, dict) and value:
+        return {
+            k: v
+            for key, inner in value.items()
+            for k, v in _flatten(inner, f"{prefix}.{key}" if prefix else key).items()
+        }
+    return {prefix: value}
+
+
+def load_spec(path: str | Path, *, overrides: Sequence[str] = ()) -> StudySpec:
+    """Read a study file; `overrides` are `section.key=value` texts, applied in order.
+
+    Raises:
+        SpecError: naming file, line and key of each mistake.
+    """
+    document = yaml.read(Path(path))
+    for assignment in overrides:
+        yaml.override(document, assignment)
+    return yaml.validate(StudySpec, document)

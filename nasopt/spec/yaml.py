@@ -1,0 +1,224 @@
+"""Reading YAML files so that every later complaint can name the file, the line and the key."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from nasopt.errors import SpecError
+
+Model = TypeVar("Model", bound=BaseModel)
+KeyPath = tuple[str | int, ...]
+
+
+@dataclass(slots=True)
+class Document:
+    """The content of a YAML file and where each key of it stands."""
+
+    source: str
+    content: dict[str, Any]
+    lines: dict[KeyPath, int] = field(default_factory=dict)
+
+    def where(self, path: KeyPath) -> str:
+        """`file:line` of a key, or of the nearest one around it."""
+        for end in range(len(path), 0, -1):
+            if path[:end] in self.lines:
+                return f"{self.source}:{self.lines[path[:end]]}"
+        return self.source
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe YAML with the numbers of YAML 1.2: `1e-3` is a number, not text."""
+
+
+_Loader.yaml_implicit_resolvers = {k: list(v) for k, v in yaml.SafeLoader.yaml_implicit_resolvers.items()}
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)[eE][-+]?[0-9]+$"),
+    list("-+0123456789."),
+)
+
+
+def read(path: Path) -> Document:
+    """Read a YAML file whose top level is a mapping.
+
+    Raises:
+        SpecError: the file is missing, unreadable or not such YAML, or a key stands twice.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise SpecError(f"no file {path}; write a new one with: nasopt init {path}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SpecError(f"cannot read {path}: {error}") from error
+    return parse(text, source=str(path))
+
+
+def parse(text: str, *, source: str) -> Document:
+    """Like `read`, from text; `source` is what messages call it."""
+    try:
+        loader = _Loader(text)
+        try:
+            node = loader.get_single_node()
+            document = Document(source=source, content={})
+            if node is not None:
+                _note_lines(node, (), document)
+                document.content = loader.construct_document(node)
+        finally:
+            loader.dispose()
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = f":{mark.line + 1}" if mark else ""
+        raise SpecError(f"{source}{line}: not valid YAML: {error.problem or error.context}") from error
+    except (yaml.YAMLError, ValueError) as error:
+        raise SpecError(f"{source}: not valid YAML: {str(error).splitlines()[0]}") from error
+    if not isinstance(document.content, dict):
+        raise SpecError(f"{source}: expected sections such as 'study:' and 'space:', found {_kind(document.content)}")
+    return document
+
+
+def _note_lines(node: yaml.Node, path: KeyPath, document: Document) -> None:
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            name = str(key.value)
+            if name in seen:
+                raise SpecError(f"{document.source}:{key.start_mark.line + 1}: the key {name!r} stands here twice")
+            seen.add(name)
+            document.lines[(*path, name)] = key.start_mark.line + 1
+            _note_lines(value, (*path, name), document)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, value in enumerate(node.value):
+            document.lines[(*path, index)] = value.start_mark.line + 1
+            _note_lines(value, (*path, index), document)
+
+
+def override(document: Document, assignment: str) -> None:
+    """Apply one `section.key=value`; the value is YAML.
+
+    Raises:
+        SpecError: the assignment is malformed or goes through something that is no mapping.
+    """
+    dotted, equals, text = assignment.partition("=")
+    keys = dotted.strip().split(".")
+    if not equals or not all(keys):
+        raise SpecError(f"--set {assignment}: expected section.key=value, such as training.supernet.epochs=10")
+    try:
+        value = yaml.load(text, Loader=_Loader)  # noqa: S506 (a SafeLoader)
+    except yaml.YAMLError as error:
+        raise SpecError(f"--set {assignment}: the value is not valid YAML ({error})".replace("\n", " ")) from error
+    place = document.content
+    for depth, key in enumerate(keys[:-1]):
+        inner = place.setdefault(key, {}) if isinstance(place, dict) else None
+        if isinstance(inner, str) and key == "sampler":
+            inner = place[key] = {"name": inner}
+        if not isinstance(inner, dict):
+            raise SpecError(f"--set {assignment}: {'.'.join(keys[: depth + 1])} is {_kind(inner)}, not a section")
+        place = inner
+    place[keys[-1]] = value
+
+
+def validate(model: type[Model], document: Document) -> Model:
+    """Build a pydantic model from a document.
+
+    Raises:
+        SpecError: with one line for each mistake, each naming file, line, key and what was expected.
+    """
+    try:
+        return model.model_validate(document.content)
+    except ValidationError as error:
+        lines = list(_explain(error.errors(), model, document))
+        raise SpecError("\n".join(lines)) from error
+
+
+def _explain(errors: Sequence[ErrorDetails], model: type[BaseModel], document: Document) -> Iterator[str]:
+    by_path: dict[KeyPath, list[ErrorDetails]] = {}
+    for error in errors:
+        by_path.setdefault(_yaml_path(error, document), []).append(error)
+    for path, found in by_path.items():
+        if any(other != path and other[: len(path)] == path and path for other in by_path) and len(found) > 1:
+            continue  # the other branches of a union; a deeper path tells more
+        key = ".".join(str(p) if isinstance(p, str) else f"[{p}]" for p in path).replace(".[", "[")
+        yield f"{document.where(path)}: {key + ': ' if key else ''}{_problem(found, path, model, document)}"
+
+
+def _yaml_path(error: ErrorDetails, document: Document) -> KeyPath:
+    """The part of pydantic's location that exists in the file; the rest names branches of unions."""
+    path: KeyPath = ()
+    place: Any = document.content
+    for part in error["loc"]:
+        if isinstance(place, dict) and part in place:
+            place = place[part]
+        elif isinstance(place, list) and isinstance(part, int) and part < len(place):
+            place = place[part]
+        else:
+            continue
+        path = (*path, part)
+    if error["type"] == "missing":
+        path = (*path, error["loc"][-1])
+    return path
+
+
+def _problem(found: Sequence[ErrorDetails], path: KeyPath, model: type[BaseModel], document: Document) -> str:
+    unknown = next((e for e in found if e["type"] == "extra_forbidden"), None)
+    if unknown is not None:
+        known = _known_keys(model, path[:-1])
+        near = get_close_matches(str(path[-1]), known, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(known)}"
+        return f"unknown key; {hint}"
+    own = next((e for e in found if e["type"] == "value_error"), None)
+    if own is not None:
+        return own["msg"].removeprefix("Value error, ")
+    if found[0]["type"] == "missing":
+        return "missing; this key is required"
+    value = found[0]["input"]
+    if len(found) > 1 and any("Range" in str(part) for e in found for part in e["loc"]):
+        return f"expected a value, a list of values or a range {{low, high, step, log}}, not {_kind(value)} {value!r}"
+    wanted = " or ".join(dict.fromkeys(_expectation(e) for e in found))
+    return f"{wanted}, not {_kind(value)} {value!r}"
+
+
+def _expectation(error: ErrorDetails) -> str:
+    message = error["msg"].removeprefix("Input should be ")
+    words = {"a valid integer": "a whole number", "a valid number": "a number", "a valid string": "text"}
+    words |= {"a valid list": "a list", "a valid boolean": "true or false"}
+    message = words.get(message.split(",")[0], message)
+    if message.startswith("a valid dictionary"):
+        message = "a section with keys"
+    return f"expected {message}"
+
+
+def _known_keys(model: type[BaseModel], path: KeyPath) -> list[str]:
+    current: Any = model
+    for part in path:
+        if isinstance(part, int):
+            continue
+        fields = {f.alias or n: f for n, f in current.model_fields.items()}
+        if part not in fields:
+            return []
+        current = _inner_model(fields[part].annotation)
+        if current is None:
+            return []
+    return sorted(f.alias or n for n, f in current.model_fields.items())
+
+
+def _inner_model(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for argument in getattr(annotation, "__args__", ()):
+        if (inner := _inner_model(argument)) is not None:
+            return inner
+    return None
+
+
+def _kind(value: Any) -> str:
+    names = {dict: "a section", list: "a list", str: "text", bool: "true/false", int: "number", float: "number"}
+    return "nothing" if value is None else names.get(type(value), type(value).__name__)
