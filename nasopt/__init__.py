@@ -1,0 +1,1 @@
+"""nasopt: multi-objective search for dynamic neural networks, scored on what they really cost."""

@@ -24,7 +24,7 @@ MEMORY = "memory"
 """Storage that ends with the process; for scripts and tests."""
 
 _DRIVERS = {"postgresql": "psycopg", "mysql": "pymysql", "mariadb": "pymysql"}
-_EXTRAS = {"psycopg": "postgresql", "pymysql": "mysql"}
+_EXTRAS = {"postgresql": "postgresql", "mysql": "mysql", "mariadb": "mysql"}
 
 
 def expand(url: str) -> str:
@@ -83,7 +83,7 @@ def open_storage(url: str, *, create: bool = True) -> BaseStorage:
     Tables are created under a lock, since workers that start together otherwise race for them.
 
     Raises:
-        DatabaseError: missing driver, unreachable or read-only database; with `create=False` also a missing SQLite file.
+        DatabaseError: missing driver, unreachable or read-only database, or no SQLite file with `create=False`.
     """
     from optuna.storages import InMemoryStorage, RDBStorage
 
@@ -110,8 +110,8 @@ def database_errors(url: str) -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        name = next((d for d in _EXTRAS if d in str(error)), None)
-        way_out = f"pip install 'nasopt[{_EXTRAS[name]}]'" if name else "install the driver that the URL names"
+        extra = _EXTRAS.get(url.partition(":")[0].partition("+")[0])
+        way_out = f"pip install 'nasopt[{extra}]'" if extra else "install the driver that the URL names"
         raise DatabaseError(f"no driver for {redact(url)} ({error}); {way_out}") from error
     except (SQLAlchemyError, StorageInternalError) as error:
         cause = getattr(error, "orig", None) or error.__cause__ or error

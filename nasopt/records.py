@@ -56,6 +56,11 @@ class NetworkLayout:
     resolutions: tuple[int, ...]
     """Every choice, ascending, the little and the big network's together."""
 
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> NetworkLayout:
+        """Restore a record written as JSON from `dataclasses.asdict`."""
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in data.items()})
+
     def smallest(self) -> Architecture:
         """The sub-network with the least of everything."""
         choice = StageChoice(
@@ -97,6 +102,18 @@ class Candidate:
     loss: LossWeights
     resolution: int
     """Side of the square input in pixels."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Candidate:
+        """Restore a record written as JSON from `dataclasses.asdict`."""
+        return cls(
+            little=tuple(StageChoice(**stage) for stage in data["little"]),
+            big=tuple(StageChoice(**stage) for stage in data["big"]),
+            router=data["router"],
+            tau=data["tau"],
+            loss=LossWeights(**data["loss"]),
+            resolution=data["resolution"],
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,6 +226,8 @@ class Outcome:
     """Phases that the cache answered."""
     details: Mapping[str, Any] = field(default_factory=dict)
     """JSON values worth keeping: runtime, provider, meter, protocol, parity."""
+    files: Mapping[str, Path] = field(default_factory=dict)
+    """Artifacts by file name, where they lie now; not part of the JSON."""
 
     def value(self, metric: str) -> float | None:
         """The figure of a metric, or None where this outcome has none."""
@@ -219,7 +238,7 @@ class Outcome:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; `from_json` restores the record."""
-        return dataclasses.asdict(self)
+        return {k: v for k, v in dataclasses.asdict(self).items() if k != "files"}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Outcome:
@@ -235,6 +254,16 @@ class Outcome:
             cached=tuple(data["cached"]),
             details=dict(data["details"]),
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inspection:
+    """What is known of a candidate before anything is trained."""
+
+    bounds: Mapping[str, Interval]
+    """Lowest and highest possible value by metric; equal ends where the metric is known exactly."""
+    structural: Mapping[str, float]
+    """Violations of what the space itself demands, by name; feasible at 0 or less."""
 
 
 Ended: TypeAlias = Literal[
@@ -304,6 +333,8 @@ class StudyKeys:
     """List of {metric, direction}."""
     CONSTRAINTS = "constraints"
     """List of {key, metric, min, max}, in the fixed order in which every trial sets them."""
+    DISTRIBUTIONS = "distributions"
+    """The search space: {parameter: distribution as Optuna's JSON}."""
     DATA = "data"
     """{name, requested, train, validation, test (images in each split), classes}; `name` differs from `requested` when
     `data.otherwise` was taken."""

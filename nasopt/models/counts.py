@@ -17,6 +17,10 @@ class Counts:
     """Stem, little network and router."""
     macs_hard: int
     """The same and the big network."""
+    macs_little: int
+    """The little network alone, from the stem's features on."""
+    macs_big: int
+    """The big network alone, from the stem's features on."""
     params: int
     """Trainable parameters of stem, both networks and the router."""
 
@@ -33,6 +37,8 @@ def count(layout: NetworkLayout, candidate: Candidate) -> Counts:
     return Counts(
         macs_easy=easy,
         macs_hard=easy + big_macs,
+        macs_little=little_macs,
+        macs_big=big_macs,
         params=stem_weights + 2 * layout.stem_channels + little_params + big_params + router_params,
     )
 

@@ -80,7 +80,7 @@ class DifficultyRouter(FittedRouter):
         top, top_logits = probability.topk(2, dim=1).values, logits.topk(2, dim=1).values
         entropy = -(probability * probability.clamp_min(1e-8).log()).sum(1)
         spread = _deviation(logits)
-        energy = logits.exp().sum(1).clamp_min(1e-8).log()
+        energy = logits.logsumexp(1)
         return torch.stack(
             [
                 top[:, 0],

@@ -1,0 +1,40 @@
+"""What a study searches: a space, and an evaluation of its points."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from optuna.distributions import BaseDistribution
+
+from nasopt.records import Inspection, Outcome
+
+Progress = Callable[[Any], None]
+"""Receives progress records of long preparations, such as `training.SupernetProgress`."""
+
+
+class Problem(Protocol):
+    """The plug-in point `nasopt.problems`: a callable `(spec: StudySpec, cache: Cache) -> Problem`."""
+
+    distributions: Mapping[str, BaseDistribution]
+    """The search space, static."""
+    structural: tuple[str, ...]
+    """Names of the constraints that the space itself demands, in a fixed order."""
+    suffix: str
+    """Appended to the study's name so that unlike results never mix, such as `@digits`; usually empty."""
+
+    def prepare(self, progress: Progress) -> None:
+        """Do the work that all evaluations share; called once before the first evaluation."""
+
+    def facts(self) -> Mapping[str, Any]:
+        """What to store with the study, by `records.StudyKeys`; may grow once prepared."""
+
+    def inspect(self, params: Mapping[str, Any]) -> Inspection:
+        """What is known of a point before it is evaluated; must be cheap."""
+
+    def evaluate(self, params: Mapping[str, Any]) -> Outcome:
+        """Evaluate one point. Raises the errors of `nasopt.errors` that name the trial's end."""
+
+    def score_test(self, params: Mapping[str, Any], weights: Path) -> Mapping[str, float]:
+        """Score a stored result on the test split."""

@@ -40,8 +40,8 @@ class Cardinality:
 class BigLittleSpace:
     """Optuna distributions of what is searched, and the way between parameters and candidates.
 
-    The distributions are static: no choice opens or closes another, so relational samplers see the whole space. What the
-    study file fixes has no distribution; `decode` fills it in.
+    The distributions are static: no choice opens or closes another, so relational samplers see the whole space. What
+    the study file fixes has no distribution; `decode` fills it in.
     """
 
     def __init__(self, spec: SpaceSpec, *, native_resolution: int) -> None:
@@ -110,9 +110,11 @@ class BigLittleSpace:
         return sorted({v for role in ROLES for v in values(getattr(getattr(self.spec, role), axis))})
 
     def _architecture(self, role: str, full: Mapping[str, Any]) -> Architecture:
+        widths = values(getattr(self.spec, role).width)  # a sampler's arithmetic may miss a step by a rounding error
+
         def stage(number: int) -> StageChoice:
             return StageChoice(
-                width=float(full[_name(role, number, "width")]),
+                width=min(widths, key=lambda w: abs(w - full[_name(role, number, "width")])),
                 depth=int(full[_name(role, number, "depth")]),
                 kernel=int(full[_name(role, number, "kernel")]),
                 expansion=int(full[_name(role, number, "expansion")]),
@@ -149,8 +151,8 @@ def _distribution(choice: Any) -> BaseDistribution | None:
         whole = cast(Range[int], choice)
         high = whole.high if whole.log else int(values(whole)[-1])  # the last step that fits
         return IntDistribution(whole.low, high, log=whole.log, step=whole.step or 1)
-    high = choice.high if choice.step is None else values(choice)[-1]
-    return FloatDistribution(choice.low, high, log=choice.log, step=choice.step)
+    top = choice.high if choice.step is None else values(choice)[-1]
+    return FloatDistribution(choice.low, top, log=choice.log, step=choice.step)
 
 
 def _only(choice: Any) -> Any:

@@ -10,7 +10,7 @@ from nasopt.records import RouterKind
 from nasopt.spec.base import Range, SearchedFloat, SearchedInt, Section, Whole
 
 
-def values(choice: float | list[float] | Range[int] | Range[float]) -> list[float]:
+def values(choice: float | list[int] | list[float] | Range[int] | Range[float]) -> list[float]:
     """All values of a finite choice, ascending for ranges.
 
     Raises:
@@ -24,8 +24,7 @@ def values(choice: float | list[float] | Range[int] | Range[float]) -> list[floa
     if step is None:
         raise ValueError("a continuous range has no list of values; give it a step")
     count = int((choice.high - choice.low) / step + 1e-9) + 1
-    listed = [choice.low + i * step for i in range(count)]
-    return [v if isinstance(choice.low, int) else round(v, 10) for v in listed]
+    return [min(choice.low + i * step, choice.high) for i in range(count)]
 
 
 class StageSpace(Section):

@@ -45,6 +45,8 @@ class StudySection(Section):
     """Trained and measured trials; those refused by cheap constraints do not count."""
     artifacts: str | None = None
     """Folder for weights and tables of trials; beside a SQLite database if left out."""
+    country: str | None = Field(default=None, pattern="^[A-Z]{3}$")
+    """ISO 3166 alpha-3 code of the grid that the search's emissions are reckoned with; the world's average if left out."""
 
 
 class ObjectiveSpec(Section):

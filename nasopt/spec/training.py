@@ -10,7 +10,7 @@ from nasopt.spec.base import Number, Section, Whole
 
 
 class ShrinkSpec(Section):
-    """Progressive shrinking [Cai2020]: which dimensions become elastic in phases; one switched off is elastic from the start."""
+    """Progressive shrinking [Cai2020]: dimensions that become elastic in phases; one switched off always is."""
 
     kernel: bool = True
     depth: bool = True

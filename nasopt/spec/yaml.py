@@ -112,9 +112,9 @@ def override(document: Document, assignment: str) -> None:
     if not equals or not all(keys):
         raise SpecError(f"--set {assignment}: expected section.key=value, such as training.supernet.epochs=10")
     try:
-        value = yaml.load(text, Loader=_Loader)  # noqa: S506 (a SafeLoader)
-    except yaml.YAMLError as error:
-        raise SpecError(f"--set {assignment}: the value is not valid YAML ({error})".replace("\n", " ")) from error
+        value = parse(f"value: {text}", source="--set").content["value"]
+    except SpecError as error:
+        raise SpecError(f"--set {assignment}: the value is not valid YAML") from error
     place = document.content
     for depth, key in enumerate(keys[:-1]):
         inner = place.setdefault(key, {}) if isinstance(place, dict) else None
@@ -155,16 +155,18 @@ def _yaml_path(error: ErrorDetails, document: Document) -> KeyPath:
     path: KeyPath = ()
     place: Any = document.content
     for part in error["loc"]:
-        if isinstance(place, dict) and part in place:
+        if _has(place, part):
             place = place[part]
-        elif isinstance(place, list) and isinstance(part, int) and part < len(place):
-            place = place[part]
-        else:
-            continue
-        path = (*path, part)
+            path = (*path, part)
     if error["type"] == "missing":
         path = (*path, error["loc"][-1])
     return path
+
+
+def _has(place: Any, part: str | int) -> bool:
+    if isinstance(place, list):
+        return isinstance(part, int) and part < len(place)
+    return isinstance(place, dict) and part in place
 
 
 def _problem(found: Sequence[ErrorDetails], path: KeyPath, model: type[BaseModel], document: Document) -> str:

@@ -1,0 +1,134 @@
+"""A candidate's pair: trained, exported and checked once, then found again for every other threshold."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+
+from nasopt.cache import Cache
+from nasopt.errors import CacheError
+from nasopt.evaluation.context import EvaluationContext
+from nasopt.export import Parity, check_parity, compose_routed, export_easy, export_hard
+from nasopt.models import RoutedNetwork, build
+from nasopt.records import Candidate, NetworkLayout
+from nasopt.training import Predictions, cotrain, pair_key, predict
+
+PARITY_IMAGES = 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainedPair:
+    """What stays of a pair after training and export."""
+
+    weights: Path
+    """Weights of the routed network; the metadata holds candidate and layout."""
+    predictions: Predictions
+    """On the validation split."""
+    facts: Mapping[str, Any]
+    """Seconds by phase, size of the routed graph in bytes, parity."""
+    cached: bool
+
+
+def obtain_pair(context: EvaluationContext, candidate: Candidate) -> TrainedPair:
+    """The candidate's pair from the cache, or trained, exported, checked and put there.
+
+    Raises:
+        DivergedError: training met a loss that is not finite.
+        ParityError: the exported graph computes something else.
+    """
+    key = pair_key(context.trained.key, candidate, context.training, context.seed)
+    weights = context.cache.path("pairs", key, ".safetensors")
+    predictions = context.cache.path("pairs", key, ".predictions.safetensors")
+    with context.cache.lock("pairs", key):
+        found = _read(weights, predictions)
+        if found is not None:
+            return found
+        network, facts = _make(context, candidate)
+        started = time.perf_counter()
+        predicted = predict(network, context.data.validation.images, context.data, candidate.resolution)
+        facts["seconds"]["evaluate"] = time.perf_counter() - started
+        save_network(context.cache, weights, network, candidate, context.layout)
+        tensors = {"little": predicted.little, "big": predicted.big, "scores": predicted.scores}
+        tensors = {name: torch.as_tensor(t).contiguous() for name, t in tensors.items()}
+        context.cache.write(predictions, lambda p: save_file(tensors, p, metadata={"facts": json.dumps(facts)}))
+    return TrainedPair(weights=weights, predictions=predicted, facts=facts, cached=False)
+
+
+def save_network(
+    cache: Cache, path: Path, network: RoutedNetwork, candidate: Candidate, layout: NetworkLayout
+) -> None:
+    """Write a network so that `load_network` can rebuild it from the file alone."""
+    metadata = {"candidate": json.dumps(asdict(candidate)), "layout": json.dumps(asdict(layout))}
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    cache.write(path, lambda p: save_file(state, p, metadata=metadata))
+
+
+def load_network(path: Path) -> tuple[RoutedNetwork, Candidate]:
+    """Rebuild a routed network, in evaluation mode, from a file that `save_network` wrote.
+
+    Raises:
+        CacheError: the file is missing, damaged or of another make.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+        candidate = Candidate.from_json(json.loads(metadata["candidate"]))
+        network = build(NetworkLayout.from_json(json.loads(metadata["layout"])), candidate)
+        network.load_state_dict(load_file(path))
+    except (OSError, SafetensorError, KeyError, ValueError, TypeError, RuntimeError) as error:
+        raise CacheError(f"cannot restore a network from {path}: {str(error).splitlines()[0]}; delete it and rerun") from error
+    return network.eval(), candidate
+
+
+def _read(weights: Path, predictions: Path) -> TrainedPair | None:
+    """A complete pair of files; damaged ones count as absent and are written anew."""
+    if not (weights.exists() and predictions.exists()):
+        return None
+    try:
+        with safe_open(predictions, framework="np") as file:
+            facts = json.loads((file.metadata() or {})["facts"])
+            arrays = {name: file.get_tensor(name) for name in ("little", "big", "scores")}
+        with safe_open(weights, framework="np") as file:
+            file.metadata()
+    except (OSError, SafetensorError, KeyError, ValueError):
+        return None
+    return TrainedPair(weights=weights, predictions=Predictions(**arrays), facts=facts, cached=True)
+
+
+def _make(context: EvaluationContext, candidate: Candidate) -> tuple[RoutedNetwork, dict[str, Any]]:
+    started = time.perf_counter()
+    network = cotrain(context.trained, candidate, context.data, context.training, seed=context.seed)
+    trained = time.perf_counter()
+    with TemporaryDirectory(prefix="nasopt-") as folder:
+        size, parity = _export(context, candidate, network, Path(folder))
+    exported = time.perf_counter()
+    facts = {
+        "seconds": {"train": trained - started, "export": exported - trained},
+        "size_bytes": size,
+        "parity": asdict(parity),
+    }
+    return network, facts
+
+
+def _export(
+    context: EvaluationContext, candidate: Candidate, network: RoutedNetwork, folder: Path
+) -> tuple[int, Parity]:
+    """Export all three graphs at batch 1 and hold them against PyTorch on validation images."""
+    side = candidate.resolution
+    images = context.data.prepare(context.data.validation.images[:PARITY_IMAGES], side)
+    with torch.inference_mode():
+        features, _, _ = network.easy(images[:1])
+    easy = export_easy(network, tuple(images[:1].shape), folder / "easy.onnx")
+    hard = export_hard(network, tuple(features.shape), folder / "hard.onnx")
+    routed = compose_routed(easy, hard, folder / "routed.onnx", candidate.tau)
+    parity = check_parity(network, easy, hard, routed, images)
+    return routed.size_bytes, parity

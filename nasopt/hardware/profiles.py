@@ -1,0 +1,40 @@
+"""Finding device profiles by name or path."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nasopt import plugins, shipped
+from nasopt.errors import SpecError, UnknownPluginError
+from nasopt.spec import yaml
+from nasopt.spec.device import DeviceProfile
+
+
+def profiles() -> list[str]:
+    """Names of the profiles that come with the package."""
+    return shipped.listed("hardware")
+
+
+def load_profile(name_or_path: str | Path) -> DeviceProfile:
+    """The profile of this name, or the one stored in this YAML file.
+
+    Raises:
+        UnknownPluginError: no profile has this name, or it names a backend or meter that is not installed.
+        SpecError: the file is missing or does not say what it must; names file, line and key.
+    """
+    path = Path(name_or_path)
+    if path.suffix not in (".yaml", ".yml"):
+        path = shipped.folder("hardware") / f"{name_or_path}.yaml"
+        if len(Path(name_or_path).parts) != 1 or not path.is_file():
+            raise UnknownPluginError(
+                f"no device named {str(name_or_path)!r}; known: {', '.join(profiles())}; or give the path of a .yaml file"
+            )
+    if not path.is_file():
+        raise SpecError(f"no device profile {path}; known by name: {', '.join(profiles())}")
+    document = yaml.read(path)
+    profile = yaml.validate(DeviceProfile, document)
+    for kind, key, allowed in (("backends", "backend", []), ("meters", "meter", ["auto"])):
+        installed = [*allowed, *plugins.names(kind)]
+        if (named := getattr(profile, key)) not in installed:
+            raise UnknownPluginError(f"{document.where((key,))}: no {key} named {named!r}; installed: {', '.join(installed)}")
+    return profile

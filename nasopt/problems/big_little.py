@@ -1,0 +1,120 @@
+"""The problem `big-little`: coupled networks of one supernet with a router, on real data and devices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from nasopt.cache import Cache
+from nasopt.errors import UsageError
+from nasopt.evaluation import LITTLE_LIGHTER, Device, EvaluationContext, evaluate, inspect, score_test
+from nasopt.hardware import backend_for, load_profile, meter_name
+from nasopt.records import Inspection, Outcome, StudyKeys, split_metric
+from nasopt.space import BigLittleSpace
+from nasopt.spec.study import StudySpec
+from nasopt.training import TrainedSupernet, load_data, train_supernet
+
+
+class BigLittleProblem:
+    """Loads data and devices at construction; trains or recalls the supernet in `prepare`."""
+
+    structural = (LITTLE_LIGHTER,)
+
+    def __init__(self, spec: StudySpec, cache: Cache) -> None:
+        """Raises DataError, SpecError or UnknownPluginError where data or a device is not to be had."""
+        self._spec = spec
+        self._cache = cache
+        self.data = load_data(spec.data, seed=spec.study.seed)
+        self.suffix = "" if self.data.used == self.data.requested else f"@{self.data.used}"
+        self.space = BigLittleSpace(spec.space, native_resolution=max(self.data.size, 8))
+        self.distributions = self.space.distributions
+        self.layout = self.space.layout(in_channels=self.data.channels, classes=len(self.data.classes))
+        self.devices = tuple(_devices(spec))
+        self._trained: TrainedSupernet | None = None
+
+    def prepare(self, progress: Callable[[Any], None]) -> None:
+        """Train the supernet, or load it from the cache."""
+        if self._trained is None:
+            self._trained = train_supernet(
+                self.layout,
+                self.data,
+                self._spec.training,
+                seed=self._spec.study.seed,
+                cache=self._cache,
+                progress=progress,
+            )
+
+    def facts(self) -> Mapping[str, Any]:
+        """Data, devices, and the supernet once there is one."""
+        splits = {name: len(getattr(self.data, name).labels) for name in ("train", "validation", "test")}
+        found: dict[str, Any] = {
+            StudyKeys.DATA: {
+                "name": self.data.name,
+                "requested": self.data.requested,
+                **splits,
+                "classes": len(self.data.classes),
+            },
+            StudyKeys.DEVICES: [_describe(device) for device in self.devices],
+        }
+        if self._trained is not None:
+            found[StudyKeys.SUPERNET] = {
+                "key": self._trained.key,
+                "seconds": self._trained.seconds,
+                "cached": self._trained.cached,
+                "subnet_accuracy": list(self._trained.subnet_accuracies),
+            }
+        return found
+
+    def inspect(self, params: Mapping[str, Any]) -> Inspection:
+        """Exact MACs and parameters, bounds of what depends on the exit rate, and how much heavier little is than big."""
+        return inspect(self.layout, self.space.decode(params))
+
+    def evaluate(self, params: Mapping[str, Any]) -> Outcome:
+        """Train, export, route and measure one candidate, or recall what is known of it."""
+        assert self._trained is not None, "prepare() comes first"
+        context = EvaluationContext(
+            layout=self.layout,
+            data=self.data,
+            trained=self._trained,
+            training=self._spec.training,
+            devices=self.devices,
+            seed=self._spec.study.seed,
+            cache=self._cache,
+        )
+        return evaluate(context, self.space.decode(params))
+
+    def score_test(self, params: Mapping[str, Any], weights: Path) -> Mapping[str, float]:
+        """Quality on the test split of the network stored at `weights`, at this point's threshold."""
+        return score_test(weights, self.data, tau=self.space.decode(params).tau)
+
+
+def _devices(spec: StudySpec) -> list[Device]:
+    """The devices of a study; meters are only set up where a metric wants energy.
+
+    Raises:
+        UsageError: energy is asked of a device that has no meter.
+    """
+    wanted = [*(o.metric for o in spec.objectives), *(c.metric for c in spec.constraints)]
+    devices = []
+    for name, given in zip(spec.device_names, spec.hardware.device, strict=True):
+        profile = load_profile(given)
+        if spec.hardware.meter is not None:
+            profile = profile.model_copy(update={"meter": spec.hardware.meter})
+        if any(split_metric(m)[0] == "energy_mj" for m in wanted) and profile.meter == "none":
+            raise UsageError(f"energy_mj is wanted of {name}, whose profile names no energy meter; set hardware.meter")
+        overrides = spec.hardware.protocol.model_dump(exclude_none=True)
+        backend = backend_for(profile)
+        devices.append(Device(name=name, profile=profile, backend=backend, protocol=profile.protocol(overrides)))
+    return devices
+
+
+def _describe(device: Device) -> dict[str, Any]:
+    return {
+        "name": device.name,
+        "description": device.profile.description,
+        "backend": device.backend.name,
+        "provenance": device.backend.provenance,
+        "meter": meter_name(device.profile),
+        "remedy": device.profile.remedy,
+    }

@@ -1,0 +1,203 @@
+"""Figures of one study: front, hypervolume history, parameter importance, routing trade-off."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
+from matplotlib.figure import Figure
+
+from nasopt.records import split_metric
+from nasopt.report.hypervolume import history
+from nasopt.report.importance import Importances
+from nasopt.report.notation import COUNTED, heading, scaled
+from nasopt.report.theme import LIGHT, MARKERS, Theme, canvas, legend, log_if_wide, prefixed
+from nasopt.report.view import Array, StudyView, TrialView
+
+_CROWD = 14
+"""Members of a front above which trial numbers beside the points only blur them."""
+
+
+def pareto_figure(view: StudyView, theme: Theme = LIGHT) -> Figure:
+    """The front among all finished trials: two objectives in one panel, more in one panel a pair.
+
+    Bars are 95% intervals. One objective alone is drawn over the trial number.
+    """
+    if len(view.objectives) == 1:
+        return _single_objective(view, theme)
+    pairs = list(combinations([o.metric for o in view.objectives], 2))
+    figure, axes = canvas(theme, len(pairs), height=5.0 if len(pairs) == 1 else 4.2)
+    for index, (ax, (first, second)) in enumerate(zip(axes, pairs, strict=True)):
+        across, up = (second, first) if len(pairs) == 1 or first == "accuracy" else (first, second)
+        _front_panel(ax, view, across, up, theme, stair=len(pairs) == 1)
+        if index == 0:
+            legend(ax, theme, loc="lower right" if up == "accuracy" else "best")
+    return figure
+
+
+def _front_panel(ax: Axes, view: StudyView, across: str, up: str, theme: Theme, *, stair: bool) -> None:
+    front = view.front()
+    members = {t.number for t in front}
+    others = [t for t in view.finished() if t.number not in members]
+    for feasible, label in ((True, "other trials"), (False, "breaks a constraint")):
+        x, y = _points(view, [t for t in others if t.feasible == feasible], across, up)
+        marker, face = ("o", theme.muted) if feasible else ("x", None)
+        if len(x):
+            ax.scatter(
+                x, y, s=20, marker=marker, color=face or theme.muted, alpha=0.45, linewidths=1, label=label,
+                rasterized=len(x) > 500,
+            )  # fmt: skip
+    x, y = _points(view, front, across, up)
+    if stair and len(x) > 1:
+        best_up = next(o for o in view.objectives if o.metric == up).direction == "maximize"
+        best_across = next(o for o in view.objectives if o.metric == across).direction == "maximize"
+        order = np.argsort(x)
+        step = "pre" if best_across else "post"
+        ax.step(x[order], y[order], where=step, color=theme.series[0], alpha=0.5, linewidth=1.3)
+        _number(ax, front, x, y, theme, below=best_up)
+    ax.errorbar(
+        x, y, xerr=_bars(view, front, across), yerr=_bars(view, front, up), fmt="o", color=theme.series[0],
+        ecolor=to_rgba(theme.series[0], 0.4), elinewidth=1, markersize=5.5, label="Pareto front", zorder=3,
+    )  # fmt: skip
+    log_if_wide(ax, "x", [scaled(across, f[0]) for t in view.finished() if (f := view.figure(t, across))])
+    number_axes(ax, across, up)
+    ax.set_xlabel(heading(view, across))
+    ax.set_ylabel(heading(view, up))
+
+
+def number_axes(ax: Axes, across: str, up: str) -> None:
+    """Counts such as MACs with M and k on their axis."""
+    for axis, metric in ((ax.xaxis, across), (ax.yaxis, up)):
+        if split_metric(metric)[0] in COUNTED:
+            prefixed(axis)
+
+
+def _number(ax: Axes, front: Sequence[TrialView], x: Array, y: Array, theme: Theme, *, below: bool) -> None:
+    if len(front) > _CROWD:
+        return
+    for trial, px, py in zip(front, x, y, strict=True):
+        ax.annotate(
+            f"{trial.number}", (px, py), xytext=(5, -11 if below else 6), textcoords="offset points",
+            fontsize=8, color=theme.muted,
+        )  # fmt: skip
+
+
+def _points(view: StudyView, trials: Sequence[TrialView], across: str, up: str) -> tuple[Array, Array]:
+    pairs = [(view.figure(t, across), view.figure(t, up)) for t in trials]
+    known = [(scaled(across, a[0]), scaled(up, b[0])) for a, b in pairs if a and b]
+    table = np.array(known, dtype=np.float64).reshape(len(known), 2)
+    return table[:, 0], table[:, 1]
+
+
+def _bars(view: StudyView, trials: Sequence[TrialView], metric: str) -> Array:
+    """Distances to the ends of the 95% intervals, shape (2, n); 0 where a figure has no interval."""
+    found = [f for t in trials if (f := view.figure(t, metric))]
+    rows = [(v - i[0], i[1] - v) if i else (0.0, 0.0) for v, i in found]
+    return np.maximum(0.0, [[scaled(metric, r[side]) for r in rows] for side in (0, 1)])
+
+
+def _single_objective(view: StudyView, theme: Theme) -> Figure:
+    metric = view.objectives[0].metric
+    figure, (ax,) = canvas(theme, 1)
+    trials = view.finished()
+    best = {t.number for t in view.front()}
+    for chosen, label in ((False, "other trials"), (True, "best trial")):
+        some = [t for t in trials if (t.number in best) == chosen]
+        known = [(t.number, scaled(metric, f[0])) for t in some if (f := view.figure(t, metric))]
+        if known:
+            x, y = zip(*known, strict=True)
+            color = theme.series[0] if chosen else theme.muted
+            yerr = _bars(view, some, metric) if chosen else None
+            ax.errorbar(x, y, yerr=yerr, fmt="o", color=color, markersize=6 if chosen else 4, capsize=2, label=label)
+    number_axes(ax, "", metric)
+    ax.set_xlabel("trial")
+    ax.set_ylabel(heading(view, metric))
+    legend(ax, theme)
+    return figure
+
+
+def history_figure(view: StudyView, reference: Array, theme: Theme = LIGHT) -> Figure:
+    """Hypervolume as a share of the final one, by trials and by the seconds that they cost."""
+    figure, axes = canvas(theme, 2, height=3.6)
+    labels = {"trials": "trained and measured trials", "seconds": "cost of the search (minutes)"}
+    for ax, by in zip(axes, ("trials", "seconds"), strict=True):
+        budget, reached = history(view, reference, by=by)  # type: ignore[arg-type]
+        share = 100 * reached / reached[-1] if len(reached) and reached[-1] > 0 else reached
+        x = budget / 60 if by == "seconds" else budget
+        if len(x):
+            start = float(view.supernet.get("seconds") or 0.0) / 60 if by == "seconds" else 0.0
+            x, share = np.concatenate([[start], x]), np.concatenate([[0.0], share])
+            ax.step(x, share, where="post", color=theme.series[0], linewidth=1.8)
+            ax.fill_between(x, share, step="post", color=theme.series[0], alpha=0.12, linewidth=0)
+            if start > 0:
+                ax.axvspan(0, start, color=theme.muted, alpha=0.12, linewidth=0, label="supernet training")
+                legend(ax, theme, loc="lower right")
+        ax.set_ylim(0, 104)
+        ax.set_xlim(left=0)
+        ax.set_xlabel(labels[by])
+    axes[0].set_ylabel("hypervolume (% of the final front's)")
+    return figure
+
+
+def importance_figure(view: StudyView, found: Sequence[Importances], theme: Theme = LIGHT) -> Figure | None:
+    """The parameters that matter most, one panel an objective; None where there are no importances."""
+    told = [f for f in found if f.shares]
+    if not told:
+        return None
+    rows = min(10, max(len(f.shares) for f in told))
+    figure, axes = canvas(theme, len(told), height=1.3 + 0.29 * rows)
+    for index, (ax, importance) in enumerate(zip(axes, told, strict=True)):
+        best = list(importance.shares.items())[:10]
+        names, shares = [n for n, _ in best][::-1], [100 * s for _, s in best][::-1]
+        ax.barh(names, shares, color=theme.series[index % len(theme.series)], height=0.65)
+        for row, share in enumerate(shares):
+            ax.annotate(
+                f"{share:.0f}", (share, row), xytext=(3, 0), textcoords="offset points", va="center", fontsize=8,
+                color=theme.muted,
+            )  # fmt: skip
+        ax.set_xlim(0, 1.12 * max(shares))
+        ax.grid(visible=False, axis="y")
+        ax.set_title(heading(view, importance.metric, device=False), fontsize=10, color=theme.ink, loc="left")
+        ax.set_xlabel("share of importance (%)")
+    return figure
+
+
+def routing_figure(view: StudyView, theme: Theme = LIGHT) -> Figure | None:
+    """Accuracy over the share of inputs that leave early, by kind of router; None without exit rates."""
+    trials = [t for t in view.finished() if view.figure(t, "exit_rate") and view.figure(t, "accuracy")]
+    if not trials:
+        return None
+    figure, (ax,) = canvas(theme, 1, height=4.6)
+    members = {t.number for t in view.front()}
+    kinds = sorted({router_of(view, t) for t in trials})
+    for index, kind in enumerate(kinds):
+        color, marker = theme.series[index % 6], MARKERS[index % 6]
+        for on_front in (False, True):
+            some = [t for t in trials if router_of(view, t) == kind and (t.number in members) == on_front]
+            x, y = _points(view, some, "exit_rate", "accuracy")
+            if on_front:
+                ax.errorbar(
+                    x, y, xerr=_bars(view, some, "exit_rate"), yerr=_bars(view, some, "accuracy"), fmt="none",
+                    ecolor=color, elinewidth=0.8, alpha=0.45,
+                )  # fmt: skip
+                ax.scatter(x, y, s=46, marker=marker, color=color, edgecolors=theme.ink, linewidths=0.9, zorder=3)
+            else:
+                ax.scatter(x, y, s=24, marker=marker, color=color, alpha=0.5, linewidths=0, rasterized=len(x) > 500)
+        ax.scatter([], [], s=40, marker=marker, color=color, label=f"{kind} router")
+    ax.scatter([], [], s=46, marker="o", facecolors="none", edgecolors=theme.ink, label="on the Pareto front")
+    ax.set_xlabel("inputs that leave at the little head (%)")
+    ax.set_ylabel(heading(view, "accuracy"))
+    ax.set_xlim(-3, 103)
+    legend(ax, theme, loc="best")
+    return figure
+
+
+def router_of(view: StudyView, trial: TrialView) -> str:
+    """The kind of router a trial used, searched or fixed."""
+    kind = trial.params.get("router.kind")
+    if kind is None:
+        kind = ((view.spec.get("space") or {}).get("router") or {}).get("kind") or "unnamed"
+    return kind[0] if isinstance(kind, list) else str(kind)

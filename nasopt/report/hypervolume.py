@@ -1,0 +1,99 @@
+"""Hypervolume: how much of the objective space a front dominates, up to a reference point fixed for all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+
+from nasopt.errors import UsageError
+from nasopt.report.view import Array, StudyView, TrialView
+
+Budget = Literal["trials", "seconds"]
+
+
+def reference_point(views: Sequence[StudyView], fixed: Sequence[float] | None = None) -> Array:
+    """The losses, shape (objectives,), up to which hypervolume counts; the same for every study compared.
+
+    By default the worst of each objective over the union of the fronts, and 10% of their range beyond it.
+
+    Args:
+        views: studies with the same objectives.
+        fixed: the point to take instead, as values in the directions of the objectives.
+
+    Raises:
+        UsageError: `fixed` has another number of values, or no study has a front.
+    """
+    objectives = views[0].objectives
+    if fixed is not None:
+        if len(fixed) != len(objectives):
+            names = ", ".join(o.metric for o in objectives)
+            raise UsageError(f"the reference point has {len(fixed)} values; expected one each for {names}")
+        return np.array([o.sign * v for o, v in zip(objectives, fixed, strict=True)])
+    fronts = [v.losses(v.front()) for v in views]
+    union = np.concatenate(fronts)
+    if len(union) == 0:
+        raise UsageError(
+            f"no finished feasible trial in {', '.join(v.name for v in views)}; run more trials, "
+            "or loosen the constraints that nasopt status names"
+        )
+    nadir, ideal = union.max(axis=0), union.min(axis=0)
+    margin = 0.1 * (nadir - ideal)
+    single = margin == 0  # one point alone still dominates something
+    margin[single] = np.maximum(0.1 * np.abs(nadir[single]), 1e-9)
+    return nadir + margin
+
+
+def hypervolume(losses: Array, reference: Array) -> float:
+    """Volume that `losses` (n, objectives) dominate up to `reference` (objectives,); 0 for none. [Zitzler1999]"""
+    from moocore import hypervolume as exact
+
+    inside = losses[(losses < reference).all(axis=1)] if len(losses) else losses
+    return float(exact(inside, ref=reference)) if len(inside) else 0.0
+
+
+def spent(view: StudyView, *, by: Budget) -> Array:
+    """Budget used up when each of `view.finished()` was done, shape (n,).
+
+    Trials count the trained and measured ones. Seconds are charged to the study as if no cache had answered, and
+    include the supernet and the trials that failed.
+    """
+    done = view.finished()
+    if by == "trials":
+        return np.arange(1, len(done) + 1, dtype=np.float64)
+    charged = {t.number: t.seconds for t in view.trials}
+    lost = sorted((t.finished, t.seconds) for t in view.trials if t.finished is not None and not t.finished_trial)
+    total, used, index = float(view.supernet.get("seconds") or 0.0), [], 0
+    for trial in done:
+        while index < len(lost) and trial.finished is not None and lost[index][0] <= trial.finished:
+            total += lost[index][1]
+            index += 1
+        total += charged[trial.number]
+        used.append(total)
+    return np.array(used, dtype=np.float64)
+
+
+def history(view: StudyView, reference: Array, by: Budget = "trials") -> tuple[Array, Array]:
+    """Budget used and hypervolume reached after each finished trial: two arrays of shape (n,)."""
+    budget, reached = spent(view, by=by), []
+    front = np.empty((0, len(view.objectives)))
+    current = 0.0
+    for trial in view.finished():
+        point = view.losses([trial])[0]
+        if _improves(trial, point, front, reference):
+            front = np.vstack([front[~(point <= front).all(axis=1)], point])
+            current = hypervolume(front, reference)
+        reached.append(current)
+    return budget, np.array(reached, dtype=np.float64)
+
+
+def at(budget: Array, reached: Array, limit: float) -> float:
+    """The hypervolume of a history once `limit` of the budget is used; 0 before its first trial."""
+    index = int(np.searchsorted(budget, limit * (1 + 1e-12), side="right"))
+    return float(reached[index - 1]) if index else 0.0
+
+
+def _improves(trial: TrialView, point: Array, front: Array, reference: Array) -> bool:
+    inside = trial.feasible and bool((point < reference).all())
+    return inside and not (front <= point).all(axis=1).any()

@@ -1,0 +1,188 @@
+"""Tables and summaries for the terminal, as rich renderables; nothing here prints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from statistics import median
+
+from rich.console import Group, RenderableType
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from nasopt.report.cost import hours, search_cost
+from nasopt.report.notation import figure_text, heading, is_modelled, network_text, show
+from nasopt.report.view import Constraint, StudyView, TrialView
+
+_BESIDES = ("accuracy", "exit_rate", "latency_ms", "energy_mj", "macs")
+
+
+def columns(view: StudyView, trials: Sequence[TrialView]) -> list[str]:
+    """Metrics worth a column: the objectives first, then the usual ones that the trials have."""
+    objectives = [o.metric for o in view.objectives]
+    bases = {m.partition("@")[0] for m in objectives}
+    besides = [m for m in _BESIDES if m not in bases and any(view.figure(t, m) is not None for t in trials)]
+    return objectives + besides
+
+
+def front_table(view: StudyView, limit: int | None = None) -> RenderableType:
+    """The Pareto front, best first objective first, with intervals; `limit` keeps so many rows, spread over the front."""
+    front = view.front()
+    if not front:
+        return Text(f"{view.name}: no finished feasible trial yet")
+    shown = spread(front, limit)
+    title = f"Pareto front of {view.name}: {len(front)} of {len(view.finished())} trials"
+    if len(shown) < len(front):
+        title += f", {len(shown)} shown"
+    table = Table(title=escape(title), title_justify="left", caption=_caption(view), caption_justify="left")
+    table.add_column("trial", justify="right")
+    objectives = {o.metric for o in view.objectives}
+    names = columns(view, shown)
+    for metric in names:
+        table.add_column(
+            escape(heading(view, metric)), justify="right", style="bold" if metric in objectives else None
+        )
+    table.add_column("router")
+    for trial in shown:
+        network = network_text(view, trial)
+        cells = [figure_text(view, trial, m) for m in names]
+        table.add_row(str(trial.number), *map(escape, cells), escape(network.router if network else "–"))
+    return table
+
+
+def spread(front: Sequence[TrialView], limit: int | None) -> list[TrialView]:
+    """At most `limit` members, evenly spread, both ends included."""
+    if limit is None or limit >= len(front):
+        return list(front)
+    if limit <= 1:
+        return list(front[: max(limit, 0)])
+    return [front[round(i * (len(front) - 1) / (limit - 1))] for i in range(limit)]
+
+
+def _caption(view: StudyView) -> str:
+    images = view.data.get("validation")
+    on = f" on {images} validation images" if images else ""
+    return f"± is half of the 95% interval; accuracies and rates{on}"
+
+
+def status_table(views: Sequence[StudyView]) -> RenderableType:
+    """One row a study: progress, endings, front, search cost."""
+    if not views:
+        return Text("the database holds no study of nasopt yet; make one with: nasopt run STUDY.yaml")
+    table = Table(title="Studies", title_justify="left")
+    for name in ("study", "trials", "infeasible", "failed", "running", "front", "best", "time", "energy", "CO2"):
+        table.add_column(name, justify="left" if name in ("study", "best") else "right")
+    for view in views:
+        table.add_row(*map(escape, _status_row(view)))
+    methods = sorted({m for v in views for m in search_cost(v).methods})
+    if methods:
+        table.caption = escape(f"energy and CO2 of the search by {', '.join(methods)}")
+        table.caption_justify = "left"
+    return table
+
+
+def _status_row(view: StudyView) -> list[str]:
+    counts, front, cost = view.counts(), view.front(), search_cost(view)
+    asked = (view.spec.get("study") or {}).get("trials")
+    done = str(counts.get("completed", 0)) + (f" / {asked}" if asked else "")
+    running = counts.get("running", 0) + counts.get("waiting", 0)
+    failed = len(view.trials) - counts.get("completed", 0) - counts.get("infeasible", 0) - running
+    best = [f"{_best(view, front, i)}" for i in range(len(view.objectives))] if front else ["–"]
+    energy = "–" if cost.energy_kwh is None else f"{cost.energy_kwh:.3g} kWh"
+    co2 = "–" if cost.co2_kg is None else f"{cost.co2_kg:.3g} kg"
+    return [
+        view.name,
+        done,
+        str(counts.get("infeasible", 0)),
+        str(failed),
+        str(running),
+        str(len(front)),
+        "\n".join(best),
+        hours(cost.seconds) if cost.sessions else "–",
+        energy,
+        co2,
+    ]
+
+
+def _best(view: StudyView, front: Sequence[TrialView], index: int) -> str:
+    trial = min(front, key=lambda t: float(view.losses([t])[0][index]))
+    metric = view.objectives[index].metric
+    return f"{metric} {figure_text(view, trial, metric)}"
+
+
+def summary(view: StudyView, *next_commands: str) -> RenderableType:
+    """What a run ends with: how many trials, what to know about the figures, where the study is, what to type next."""
+    lines = [Text(tally(view)), *(Text(f"! {note}", style="yellow") for note in notes(view))]
+    if (supernet := supernet_line(view)) is not None:
+        lines.append(Text(supernet))
+    lines.append(Text(f"search cost: {search_cost(view)}"))
+    storage = (view.spec.get("study") or {}).get("storage")
+    if storage:
+        lines.append(Text(f"stored as {view.name!r} in {storage}"))
+    if next_commands:
+        lines.append(Text("next:"))
+        lines += [Text(f"  {command}", style="cyan") for command in next_commands]
+    return Group(*lines)
+
+
+def tally(view: StudyView) -> str:
+    """`24 trials trained and measured, 3 infeasible; the front has 7`."""
+    counts = view.counts()
+    others = [f"{n} {ending}" for ending, n in counts.items() if ending != "completed"]
+    parts = [f"{counts.get('completed', 0)} trials trained and measured", *others]
+    return f"{', '.join(parts)}; the front has {len(view.front())}"
+
+
+def notes(view: StudyView) -> Iterator[str]:
+    """What a reader must know before believing the figures, each in one sentence."""
+    requested, used = view.data.get("requested"), view.data.get("name")
+    if requested and used and not str(used).startswith(str(requested)):
+        yield (
+            f"the data set is {used}, not {requested}, which was neither on disk nor downloadable: "
+            f"no accuracy here says anything about {requested}"
+        )
+    for device in view.devices:
+        if is_modelled(device.provenance):
+            remedy = f"; {device.remedy}" if device.remedy else ""
+            yield f"costs on {device.name} are {device.provenance}, not measured{remedy}"
+    for metric in sorted({m for t in view.finished() if t.outcome for m in t.outcome.costs}):
+        found = view.provenances(metric)
+        device_of = view.device_of(metric)
+        if len(found) > 1:
+            yield f"{metric} mixes {' and '.join(found)} figures; they cannot be compared with each other"
+        elif is_modelled(found[0]) and not (device_of and is_modelled(device_of.provenance)):
+            meter = f" by {device_of.meter}" if device_of and device_of.meter else ""
+            yield f"{metric} is {found[0]}{meter}, not measured"
+    if view.trials and not view.front():
+        worst = broken_constraints(view)
+        if worst:
+            yield f"no trial is feasible; the constraints broken most: {', '.join(worst)}"
+
+
+def broken_constraints(view: StudyView) -> list[str]:
+    """Constraints by how many trials break them, most first: `macs at most 1.00 M (17 trials)`."""
+    broken = {c.key: sum(t.constraints.get(c.key, 0.0) > 0 for t in view.trials) for c in view.constraints}
+    ranked = sorted((c for c in view.constraints if broken[c.key]), key=lambda c: -broken[c.key])
+    return [f"{bound_text(c)} ({broken[c.key]} trials)" for c in ranked]
+
+
+def bound_text(constraint: Constraint) -> str:
+    """`latency_ms at most 5.00 ms`."""
+    low = f"at least {show(constraint.metric, constraint.min)}" if constraint.min is not None else ""
+    high = f"at most {show(constraint.metric, constraint.max)}" if constraint.max is not None else ""
+    bounds = " and ".join(part for part in (low, high) if part)
+    return f"{constraint.metric} {bounds}" if bounds else constraint.key
+
+
+def supernet_line(view: StudyView) -> str | None:
+    """Median validation accuracy of random sub-networks of the supernet, and whether it was trained here."""
+    accuracies = view.supernet.get("subnet_accuracy") or []
+    if not accuracies:
+        return None
+    seconds = float(view.supernet.get("seconds") or 0.0)
+    origin = "from the cache" if view.supernet.get("cached") else "trained for this study"
+    return (
+        f"supernet {origin} ({hours(seconds)}): {len(accuracies)} random sub-networks reach "
+        f"{show('accuracy', median(accuracies))} validation accuracy in the median "
+        f"({show('accuracy', min(accuracies))} to {show('accuracy', max(accuracies))})"
+    )

@@ -1,0 +1,331 @@
+"""A study as its readers see it: one frozen value, loaded from the database once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from nasopt.errors import StudyNotFoundError, UsageError
+from nasopt.records import DEVICE_METRICS, METRICS, Cost, Interval, Metric, Outcome, Provenance, StudyKeys, TrialKeys, split_metric
+from nasopt.report.interval import wilson
+
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
+    from optuna.storages import BaseStorage
+    from optuna.trial import FrozenTrial
+
+Array = npt.NDArray[np.float64]
+SHARES = frozenset({"accuracy", "top5", "exit_rate", "routing_accuracy"})
+"""Quality metrics that are shares of the validation images, so that counting statistics give their interval."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Objective:
+    """One figure that the study optimises."""
+
+    metric: str
+    direction: Literal["maximize", "minimize"]
+
+    @property
+    def sign(self) -> float:
+        """Factor that turns a value into a loss."""
+        return -1.0 if self.direction == "maximize" else 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Constraint:
+    """A bound that feasible trials keep."""
+
+    key: str
+    metric: str
+    min: float | None
+    max: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Device:
+    """Where costs come from, as the study recorded it."""
+
+    name: str
+    description: str
+    backend: str
+    provenance: str
+    meter: str
+    remedy: str
+    """How to get measured figures where these are not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """One process that worked on the study."""
+
+    host: str
+    hardware: str
+    started: str
+    seconds: float
+    trials: int
+    energy_kwh: float | None
+    co2_kg: float | None
+    method: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialView:
+    """One trial of a study."""
+
+    number: int
+    state: str
+    """Optuna's: running, waiting, complete, pruned or fail."""
+    params: Mapping[str, Any]
+    distributions: Mapping[str, BaseDistribution]
+    values: tuple[float, ...] | None
+    """One value for each objective, in the study's directions; infinite where the trial was refused or diverged."""
+    outcome: Outcome | None
+    ended: str
+    """`records.Ended`, or `running` and `waiting` for those that have not."""
+    reason: str
+    constraints: Mapping[str, float]
+    """Violation of each constraint; at most 0 where it is kept."""
+    started: datetime | None
+    finished: datetime | None
+    seconds: float
+    """What the trial cost: the seconds of all phases, of the original where the cache answered; wall clock without an outcome."""
+
+    @property
+    def feasible(self) -> bool:
+        """Whether every constraint is kept."""
+        return all(violation <= 0 for violation in self.constraints.values())
+
+    @property
+    def finished_trial(self) -> bool:
+        """Whether the network was trained and measured."""
+        return self.ended == "completed"
+
+    def cost(self, metric: str) -> Cost | None:
+        """The cost of this name with its interval, or None."""
+        return None if self.outcome is None else self.outcome.costs.get(metric)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyView:
+    """Everything a database says of one study."""
+
+    name: str
+    objectives: tuple[Objective, ...]
+    constraints: tuple[Constraint, ...]
+    trials: tuple[TrialView, ...]
+    spec: Mapping[str, Any]
+    """The resolved study file, as JSON values."""
+    data: Mapping[str, Any]
+    devices: tuple[Device, ...]
+    supernet: Mapping[str, Any]
+    sessions: tuple[Session, ...]
+    host: Mapping[str, Any]
+    versions: Mapping[str, Any]
+    git: str
+    seed: int | None
+    artifacts: Path | None
+    test_scores: Mapping[int, Mapping[str, float]]
+    """Figures on the test split by trial number, once the front has been scored."""
+
+    def finished(self) -> tuple[TrialView, ...]:
+        """Trials that were trained and measured, in the order in which they finished."""
+        done = [t for t in self.trials if t.finished_trial]
+        return tuple(sorted(done, key=lambda t: (t.finished or datetime.max, t.number)))
+
+    def front(self) -> tuple[TrialView, ...]:
+        """Feasible finished trials that none dominates, best first objective first; of equals the first."""
+        from moocore import is_nondominated
+
+        able = [t for t in self.trials if t.finished_trial and t.feasible]
+        losses = self.losses(able)
+        kept = [(tuple(row), t) for row, t in zip(losses, able, strict=True) if np.isfinite(row).all()]
+        if not kept:
+            return ()
+        mask = is_nondominated(np.array([row for row, _ in kept]), keep_weakly=False)
+        chosen = [pair for pair, good in zip(kept, mask, strict=True) if good]
+        return tuple(t for _, t in sorted(chosen, key=lambda pair: (pair[0], pair[1].number)))
+
+    def losses(self, trials: Iterable[TrialView]) -> Array:
+        """Objective values of shape (n, objectives), all minimised; infinite for a trial without values."""
+        signs = np.array([o.sign for o in self.objectives])
+        lost = tuple(o.sign * math.inf for o in self.objectives)
+        rows = [t.values if t.values is not None else lost for t in trials]
+        return np.array(rows, dtype=np.float64).reshape(len(rows), len(signs)) * signs
+
+    def trial(self, number: int) -> TrialView:
+        """The trial of this number.
+
+        Raises:
+            StudyNotFoundError: there is none.
+        """
+        found = next((t for t in self.trials if t.number == number), None)
+        if found is None:
+            last = f"its trials are 0 to {self.trials[-1].number}" if self.trials else "it has no trials yet"
+            raise StudyNotFoundError(f"study {self.name!r} has no trial {number}; {last}")
+        return found
+
+    def counts(self) -> dict[str, int]:
+        """Number of trials by the way they ended, most first."""
+        endings = [t.ended for t in self.trials]
+        return {e: endings.count(e) for e in sorted(set(endings), key=lambda e: (-endings.count(e), e))}
+
+    def provenances(self, metric: str) -> tuple[Provenance, ...]:
+        """Where the figures of a cost come from over all finished trials; more than one is a fault to be shown."""
+        return tuple(sorted({c.provenance for t in self.trials if (c := t.cost(metric)) is not None}))
+
+    def device_of(self, metric: str) -> Device | None:
+        """The device that a metric was taken on; None where it does not depend on one."""
+        base, name = split_metric(metric)
+        if base not in DEVICE_METRICS:
+            return None
+        return next((d for d in self.devices if name is None or d.name == name), None)
+
+    def figure(self, trial: TrialView, metric: str) -> tuple[float, Interval | None] | None:
+        """A trial's figure of a metric and its 95% interval; None where it has none.
+
+        The interval of a share of the validation images is Wilson's; that of a cost is stored with it.
+        """
+        if trial.outcome is None or (value := trial.outcome.value(metric)) is None:
+            return None
+        if (cost := trial.cost(metric)) is not None:
+            return value, (cost.ci95 if cost.ci95[1] > cost.ci95[0] else None)
+        images = self.data.get("validation")
+        if metric in SHARES and isinstance(images, int) and images > 0:
+            return value, wilson(value, images)
+        return value, None
+
+
+def metric_of(name: str) -> Metric:
+    """The description of a metric, with or without `@device`; a plain one for names that this version does not know."""
+    base, _ = split_metric(name)
+    return METRICS.get(base) or Metric(base, "minimize", "", base)
+
+
+def study_names(storage: BaseStorage) -> list[str]:
+    """Names of all studies in a database that nasopt made, in the order of their making."""
+    made = [s for s in storage.get_all_studies() if StudyKeys.OBJECTIVES in s.user_attrs]
+    return [s.study_name for s in sorted(made, key=lambda s: s._study_id)]
+
+
+def load_view(storage: BaseStorage, study_name: str) -> StudyView:
+    """Read a study and all of its trials.
+
+    Raises:
+        StudyNotFoundError: the database holds no study of that name; names those it holds.
+        UsageError: the study was not made by nasopt.
+    """
+    try:
+        study_id = storage.get_study_id_from_name(study_name)
+    except KeyError:
+        raise StudyNotFoundError(f"no study {study_name!r} in this database; {_known(storage, study_name)}") from None
+    attrs = storage.get_study_user_attrs(study_id)
+    if StudyKeys.OBJECTIVES not in attrs:
+        raise UsageError(f"study {study_name!r} was not made by nasopt; {_known(storage, study_name)}")
+    trials = storage.get_all_trials(study_id, deepcopy=False)
+    return _study_view(study_name, attrs, sorted(trials, key=lambda t: t.number))
+
+
+def _known(storage: BaseStorage, wanted: str) -> str:
+    names = study_names(storage)
+    if not names:
+        return "it holds no study of nasopt yet: make one with nasopt run"
+    near = get_close_matches(wanted, names, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    listed = ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
+    return f"{hint}it holds {listed}"
+
+
+def _study_view(name: str, attrs: Mapping[str, Any], trials: Sequence[FrozenTrial]) -> StudyView:
+    artifacts = attrs.get(StudyKeys.ARTIFACTS)
+    scores = attrs.get(StudyKeys.TEST_SCORES) or {}
+    return StudyView(
+        name=name,
+        objectives=tuple(Objective(metric=o["metric"], direction=o["direction"]) for o in attrs[StudyKeys.OBJECTIVES]),
+        constraints=tuple(
+            Constraint(key=c["key"], metric=c["metric"], min=c.get("min"), max=c.get("max"))
+            for c in attrs.get(StudyKeys.CONSTRAINTS) or ()
+        ),
+        trials=tuple(_trial_view(t) for t in trials),
+        spec=attrs.get(StudyKeys.SPEC) or {},
+        data=attrs.get(StudyKeys.DATA) or {},
+        devices=tuple(_device(d) for d in attrs.get(StudyKeys.DEVICES) or ()),
+        supernet=attrs.get(StudyKeys.SUPERNET) or {},
+        sessions=_sessions(attrs),
+        host=attrs.get(StudyKeys.HOST) or {},
+        versions=attrs.get(StudyKeys.VERSIONS) or {},
+        git=str(attrs.get(StudyKeys.GIT) or ""),
+        seed=attrs.get(StudyKeys.SEED),
+        artifacts=Path(artifacts) if artifacts else None,
+        test_scores={int(number): dict(score) for number, score in scores.items()},
+    )
+
+
+def _device(record: Mapping[str, Any]) -> Device:
+    fields = ("name", "description", "backend", "provenance", "meter", "remedy")
+    return Device(**{f: str(record.get(f) or "") for f in fields})
+
+
+def _sessions(attrs: Mapping[str, Any]) -> tuple[Session, ...]:
+    records = [value for key, value in attrs.items() if key.startswith(StudyKeys.SESSION)]
+    sessions = [
+        Session(
+            host=_text(r.get("host")),
+            hardware=_text(r.get("hardware")),
+            started=str(r.get("started") or ""),
+            seconds=float(r.get("seconds") or 0.0),
+            trials=int(r.get("trials") or 0),
+            energy_kwh=r.get("energy_kwh"),
+            co2_kg=r.get("co2_kg"),
+            method=str(r.get("method") or ""),
+        )
+        for r in records
+    ]
+    return tuple(sorted(sessions, key=lambda s: s.started))
+
+
+def _text(value: Any) -> str:
+    """A name as it is; a fingerprint as its values in a row."""
+    if isinstance(value, Mapping):
+        return ", ".join(str(v) for v in value.values())
+    return str(value or "")
+
+
+def _trial_view(trial: FrozenTrial) -> TrialView:
+    attrs = trial.user_attrs
+    stored = attrs.get(TrialKeys.OUTCOME)
+    outcome = Outcome.from_json(stored) if stored else None
+    wall = 0.0
+    if trial.datetime_start and trial.datetime_complete:
+        wall = (trial.datetime_complete - trial.datetime_start).total_seconds()
+    return TrialView(
+        number=trial.number,
+        state=trial.state.name.lower(),
+        params=trial.params,
+        distributions=trial.distributions,
+        values=tuple(trial.values) if trial.values is not None else None,
+        outcome=outcome,
+        ended=_ended(trial, outcome),
+        reason=str(attrs.get(TrialKeys.REASON) or ""),
+        constraints=trial.constraints,
+        started=trial.datetime_start,
+        finished=trial.datetime_complete,
+        seconds=sum(outcome.seconds.values()) if outcome else wall,
+    )
+
+
+def _ended(trial: FrozenTrial, outcome: Outcome | None) -> str:
+    if not trial.state.is_finished():
+        return trial.state.name.lower()
+    stored = trial.user_attrs.get(TrialKeys.ENDED)
+    if stored:
+        return str(stored)
+    return "completed" if outcome is not None and trial.values is not None else "interrupted"

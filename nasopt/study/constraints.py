@@ -1,0 +1,82 @@
+"""Constraints of a study: what refuses a candidate before training, and what a finished trial is held to."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from nasopt.errors import MeasurementError
+from nasopt.records import Inspection, Outcome
+from nasopt.spec.study import ConstraintSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bound:
+    """One side of one constraint; its violation is relative to the limit, feasible at 0 or less."""
+
+    metric: str
+    limit: float
+    upper: bool
+
+    @property
+    def key(self) -> str:
+        """Name of the constraint in the database: `latency_ms<=10`."""
+        return f"{self.metric}{'<=' if self.upper else '>='}{self.limit:g}"
+
+    def violation(self, value: float) -> float:
+        """How far the value lies beyond the limit, as a fraction of it."""
+        beyond = value - self.limit if self.upper else self.limit - value
+        return beyond / max(abs(self.limit), 1e-12)
+
+
+class ConstraintSet:
+    """All constraints of a study in the fixed order in which every trial sets them.
+
+    Samplers pair constraints by position or name, so each trial must carry all of them, in one order.
+    """
+
+    def __init__(self, specs: Sequence[ConstraintSpec], structural: Sequence[str]) -> None:
+        self.structural = tuple(structural)
+        self.bounds = tuple(
+            Bound(metric=spec.metric, limit=limit, upper=upper)
+            for spec in specs
+            for limit, upper in ((spec.max, True), (spec.min, False))
+            if limit is not None
+        )
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Names in order."""
+        return (*self.structural, *(b.key for b in self.bounds))
+
+    def before(self, inspection: Inspection) -> dict[str, float]:
+        """Violations that are certain before training; 0 for what is not known yet."""
+        values = {name: inspection.structural[name] for name in self.structural}
+        for bound in self.bounds:
+            low, high = inspection.bounds.get(bound.metric, (-math.inf, math.inf))
+            best = bound.violation(low if bound.upper else high)
+            values[bound.key] = best if best > 0 else 0.0
+        return values
+
+    def after(self, inspection: Inspection, outcome: Outcome) -> dict[str, float]:
+        """Violations of a measured trial.
+
+        Raises:
+            MeasurementError: the outcome lacks a metric that is bounded.
+        """
+        values = {name: inspection.structural[name] for name in self.structural}
+        for bound in self.bounds:
+            value = outcome.value(bound.metric)
+            if value is None:
+                raise MeasurementError(f"the constraint {bound.key} needs {bound.metric}, which this device did not give")
+            values[bound.key] = bound.violation(value)
+        return values
+
+
+def refusal(violations: Mapping[str, float]) -> str | None:
+    """One line that names what refuses a candidate; None where nothing does."""
+    broken = {key: v for key, v in violations.items() if v > 0}
+    if not broken:
+        return None
+    return "; ".join(f"{key} violated by {100 * v:.3g}%" for key, v in broken.items())

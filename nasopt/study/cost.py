@@ -1,0 +1,101 @@
+"""What a search costs: hours on this hardware, and the energy and emissions that codecarbon makes of them."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any, Self
+from uuid import uuid4
+
+import optuna
+
+from nasopt.hardware import fingerprint
+from nasopt.records import StudyKeys
+
+log = logging.getLogger(__name__)
+
+WRITE_EVERY_S = 30.0
+_WORLD = "WLD"
+"""No country's code, for which codecarbon takes the world's average grid."""
+
+
+@dataclass(slots=True)
+class SearchCost:
+    """Meters one process's share of a study and keeps it in the study's attributes, so that a kill loses half a minute.
+
+    Energy is codecarbon's: counters where it can read them, otherwise the processor's thermal design power times its
+    load; the record names which. Emissions use the grid of `country` (ISO 3166 alpha-3), or the world's average.
+    """
+
+    study: optuna.Study
+    country: str | None
+    trials: int = 0
+    _key: str = field(default_factory=lambda: StudyKeys.SESSION + uuid4().hex[:12])
+    _started: float = 0.0
+    _began: str = ""
+    _written: float = 0.0
+    _tracker: Any = None
+    _hardware: str = ""
+
+    def __enter__(self) -> Self:
+        self._started = self._written = time.monotonic()
+        self._began = datetime.now(UTC).isoformat(timespec="seconds")
+        self._hardware = str(fingerprint().get("cpu", "unknown processor"))
+        self._tracker = _start_tracker(self.country)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._write(final=True)
+
+    def trial_ended(self) -> None:
+        """Count a trial, and write what has come together if the last writing is a while ago."""
+        self.trials += 1
+        if time.monotonic() - self._written > WRITE_EVERY_S:
+            self._write(final=False)
+
+    def _write(self, *, final: bool) -> None:
+        self._written = time.monotonic()
+        record: dict[str, Any] = {
+            "host": fingerprint(),
+            "hardware": self._hardware,
+            "started": self._began,
+            "seconds": round(self._written - self._started, 3),
+            "trials": self.trials,
+            **_read_tracker(self._tracker, final=final, country=self.country),
+        }
+        self.study.set_user_attr(self._key, record)
+
+
+def _start_tracker(country: str | None) -> Any:
+    """A running codecarbon tracker that writes no files; None where codecarbon cannot start, which is logged."""
+    from codecarbon import OfflineEmissionsTracker
+
+    logging.getLogger("codecarbon").setLevel(logging.CRITICAL)  # its import set it; its start is chatty
+    try:
+        tracker = OfflineEmissionsTracker(
+            country_iso_code=country or _WORLD,
+            measure_power_secs=15,
+            save_to_file=False,
+            log_level="critical",
+            allow_multiple_runs=True,
+        )
+        tracker.start()
+    except Exception as error:  # codecarbon probes hardware; no failure of it may end a search
+        log.warning("codecarbon cannot track this search (%s); its energy and emissions stay unknown", error)
+        return None
+    return tracker
+
+
+def _read_tracker(tracker: Any, *, final: bool, country: str | None) -> dict[str, Any]:
+    if tracker is None:
+        return {"energy_kwh": None, "co2_kg": None, "method": "not tracked"}
+    co2_kg = tracker.stop() if final else tracker.flush()
+    data = tracker.final_emissions_data if final else tracker._prepare_emissions_data()
+    modes = {getattr(h, "_mode", None) for h in tracker._hardware} - {None}
+    source = "counters" if modes & {"intel_rapl", "intel_power_gadget"} else "thermal design power times load"
+    grid = f"grid of {country}" if country else "world average grid"
+    method = f"codecarbon {version('codecarbon')}: {source}, {grid}"
+    return {"energy_kwh": data.energy_consumed, "co2_kg": co2_kg, "method": method}

@@ -1,0 +1,58 @@
+"""What a running study tells whoever watches: plain records, sent in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from nasopt.records import Ended, Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyOpened:
+    """The database is open and the data loaded."""
+
+    name: str
+    storage: str
+    """Without password."""
+    finished: int
+    trials: int
+    notices: tuple[str, ...]
+    """What the user should know before anything runs: other data than asked for, estimated costs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreparationProgress:
+    """A step of the work that all trials share; `step` is the problem's own record, such as `SupernetProgress`."""
+
+    step: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialStarted:
+    """A trial has been drawn, or adopted from an interrupted process."""
+
+    number: int
+    adopted: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialEnded:
+    """A trial has been told to the database."""
+
+    number: int
+    ended: Ended
+    reason: str | None
+    outcome: Outcome | None
+    finished: int
+    """Finished trials of the study so far, this one included."""
+    trials: int
+
+
+Event: TypeAlias = StudyOpened | PreparationProgress | TrialStarted | TrialEnded
+Listener: TypeAlias = Callable[[Event], None]
+
+
+def ignore(_: Event) -> None:
+    """The listener of a quiet run."""

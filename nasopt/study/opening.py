@@ -1,0 +1,194 @@
+"""A study in its database: created, found again, and held against the file that asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+from filelock import FileLock
+from optuna.artifacts import FileSystemArtifactStore
+from optuna.distributions import distribution_to_json
+from optuna.storages import BaseStorage
+
+from nasopt import database
+from nasopt.errors import DatabaseError, StudyChangedError, StudyNotFoundError, UsageError
+from nasopt.hardware import fingerprint
+from nasopt.problems import Problem
+from nasopt.records import StudyKeys
+from nasopt.report import StudyView, load_view
+from nasopt.spec.study import StudySpec
+from nasopt.study.provenance import git_revision, versions
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """A study and the places that belong to it. Make one with `open_study`."""
+
+    name: str
+    spec: StudySpec
+    url: str
+    """Storage URL, variables filled in; show it only through `database.redact`."""
+    storage: BaseStorage
+    optuna: optuna.Study
+    """The plain Optuna study, for everything that nasopt does not do."""
+    artifacts: Path
+
+    @property
+    def locks(self) -> Path | None:
+        """Folder of this study's locks; None where no other process can share it."""
+        if self.url == database.MEMORY:
+            return None
+        return database.state_folder(self.url) / "locks" / _file_name(self.name)
+
+    def lock(self, name: str) -> AbstractContextManager[Any]:
+        """A lock that the processes of this host which share the study respect."""
+        if self.locks is None:
+            return nullcontext()
+        try:
+            self.locks.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise DatabaseError(f"cannot create {self.locks}: {error.strerror}; nasopt keeps its locks there") from error
+        return FileLock(self.locks / f"{name}.lock")
+
+    @property
+    def artifact_store(self) -> FileSystemArtifactStore:
+        """Where weights and tables of trials are."""
+        return database.artifact_store(self.artifacts)
+
+    def view(self) -> StudyView:
+        """The study as reports see it, read now."""
+        return load_view(self.storage, self.name)
+
+    def remember(self, key: str, value: Any) -> None:
+        """Store a study attribute unless it says so already."""
+        if self.optuna.user_attrs.get(key) != value:
+            self.optuna.set_user_attr(key, value)
+
+
+def open_study(spec: StudySpec, *, storage: BaseStorage | None = None) -> Study:
+    """Open the stored study that this file describes, to read it or to go on with it in a script.
+
+    Args:
+        spec: from `load_spec`.
+        storage: an open Optuna storage to use instead of the file's; needed again for a study in memory.
+
+    Raises:
+        StudyNotFoundError: it has not been run yet.
+        DatabaseError: the database cannot be opened.
+    """
+    url = database.expand(spec.study.storage)
+    storage = storage or database.open_storage(url, create=False)
+    stored = {s.study_name for s in storage.get_all_studies()}
+    fallback = f"{spec.study.name}@{spec.data.otherwise}" if spec.data.otherwise else spec.study.name
+    for name in (spec.study.name, fallback):
+        if name in stored:
+            return _wrap(spec, name, url, storage)
+    raise StudyNotFoundError(
+        f"no study {spec.study.name!r} in {database.redact(url)}; it holds {', '.join(sorted(stored)) or 'none'}"
+    )
+
+
+def create_or_resume(
+    spec: StudySpec, problem: Problem, *, storage: BaseStorage | None = None, allow_changes: bool = False
+) -> Study:
+    """Open the study of this file for running; create it where it is not stored yet.
+
+    Raises:
+        StudyChangedError: the stored study was made from another file, and `allow_changes` is off; a changed search
+            space or changed objectives are refused in any case.
+        UsageError: the study measures a `local` device and was begun on other hardware.
+    """
+    url = database.expand(spec.study.storage)
+    storage = storage or database.open_storage(url)
+    name = spec.study.name + problem.suffix
+    with database.database_errors(url):
+        study = optuna.create_study(
+            study_name=name,
+            storage=storage,
+            directions=[o.sense for o in spec.objectives],
+            load_if_exists=True,
+        )
+    opened = _wrap(spec, name, url, storage, study)
+    with opened.lock("facts"):
+        facts = _facts(spec, problem, opened)
+        stored = study.user_attrs
+        if StudyKeys.SPEC_HASH in stored:
+            _check_unchanged(opened, facts, allow_changes=allow_changes)
+            _check_host(opened, problem)
+        for key, value in facts.items():
+            if key not in stored or allow_changes or key == StudyKeys.SPEC:
+                opened.remember(key, value)
+    return opened
+
+
+def _wrap(
+    spec: StudySpec, name: str, url: str, storage: BaseStorage, study: optuna.Study | None = None
+) -> Study:
+    study = study or optuna.load_study(study_name=name, storage=storage)
+    stored = study.user_attrs.get(StudyKeys.ARTIFACTS)
+    folder = Path(stored) if stored else _artifact_folder(spec, url)
+    return Study(name=name, spec=spec, url=url, storage=storage, optuna=study, artifacts=folder)
+
+
+def _artifact_folder(spec: StudySpec, url: str) -> Path:
+    if spec.study.artifacts:
+        return Path(spec.study.artifacts).expanduser().absolute()
+    return database.state_folder(url) / "artifacts"
+
+
+def _facts(spec: StudySpec, problem: Problem, study: Study) -> dict[str, Any]:
+    """What is stored with a study once, the hash last: its presence says that the rest is complete."""
+    return {
+        StudyKeys.SPEC: spec.resolved(),
+        StudyKeys.OBJECTIVES: [{"metric": o.metric, "direction": o.sense} for o in spec.objectives],
+        StudyKeys.SEED: spec.study.seed,
+        StudyKeys.VERSIONS: versions(),
+        StudyKeys.HOST: fingerprint(),
+        StudyKeys.GIT: git_revision(Path.cwd()),
+        StudyKeys.ARTIFACTS: str(study.artifacts),
+        StudyKeys.DISTRIBUTIONS: {name: distribution_to_json(d) for name, d in problem.distributions.items()},
+        **problem.facts(),
+        StudyKeys.SPEC_HASH: spec.hash(),
+    }
+
+
+def _check_unchanged(study: Study, facts: Mapping[str, Any], *, allow_changes: bool) -> None:
+    stored = study.optuna.user_attrs
+    if stored[StudyKeys.DISTRIBUTIONS] != facts[StudyKeys.DISTRIBUTIONS] or stored[StudyKeys.OBJECTIVES] != facts[StudyKeys.OBJECTIVES]:
+        changed = "search space" if stored[StudyKeys.DISTRIBUTIONS] != facts[StudyKeys.DISTRIBUTIONS] else "objectives"
+        raise StudyChangedError(
+            f"the {changed} of study {study.name!r} differs from the stored one, whose trials cannot be compared with "
+            "new ones; give the study another name (study.name)"
+        )
+    if stored[StudyKeys.SPEC_HASH] == facts[StudyKeys.SPEC_HASH] or allow_changes:
+        return
+    before = StudySpec.model_validate(stored[StudyKeys.SPEC]).identity()
+    now = study.spec.identity()
+    different = sorted(k for k in before.keys() | now.keys() if before.get(k) != now.get(k))
+    listed = ", ".join(f"{k} (was {before.get(k)!r}, now {now.get(k)!r})" for k in different)
+    raise StudyChangedError(
+        f"study {study.name!r} was made from another file: {listed}; change it back, choose another study.name, or pass "
+        "--allow-changes to go on all the same"
+    )
+
+
+def _check_host(study: Study, problem: Problem) -> None:
+    devices = problem.facts().get(StudyKeys.DEVICES, [])
+    if not any(d["provenance"] == "measured" for d in devices):
+        return
+    stored, here = study.optuna.user_attrs[StudyKeys.HOST], fingerprint()
+    different = sorted(k for k in stored.keys() | here.keys() if stored.get(k) != here.get(k))
+    if different:
+        listed = ", ".join(f"{k}: {stored.get(k)!r} there, {here.get(k)!r} here" for k in different)
+        raise UsageError(
+            f"study {study.name!r} measures on the host that runs it, and was begun on other hardware ({listed}); "
+            "give the study of this host another name"
+        )
+
+
+def _file_name(name: str) -> str:
+    return "".join(c if c.isalnum() or c in "-_@" else f"%{ord(c):x}" for c in name)
+

@@ -1,0 +1,219 @@
+"""The loop that fills a study: claim, judge, tell, until the budget is spent."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from dataclasses import dataclass
+
+import optuna
+from optuna.samplers import BaseSampler
+from optuna.storages import BaseStorage
+
+from nasopt import database, plugins
+from nasopt.cache import Cache
+from nasopt.errors import InfeasibleStudyError, NasoptError
+from nasopt.problems import Problem
+from nasopt.records import StudyKeys, TrialKeys
+from nasopt.spec.study import StudySpec
+from nasopt.study.claims import Claim, Claims, Tally
+from nasopt.study.constraints import ConstraintSet
+from nasopt.study.cost import SearchCost
+from nasopt.study.events import (
+    Listener,
+    PreparationProgress,
+    StudyOpened,
+    TrialEnded,
+    TrialStarted,
+    ignore,
+)
+from nasopt.study.opening import Study, create_or_resume
+from nasopt.study.sampling import build_sampler
+from nasopt.study.trials import Verdict, judge, tell
+
+log = logging.getLogger(__name__)
+
+REFUSALS_PER_TRIAL = 20
+FAULTS_IN_A_ROW = 3
+"""So many failures of export, measurement or device, one after another, are no accident."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResult:
+    """What a run leaves behind."""
+
+    study: Study
+    finished: int
+    """Finished trials of the study, those of other processes included."""
+    running_elsewhere: int
+    """Trials that other processes were still evaluating at the end."""
+    contributed: int
+    """Trials that this process finished."""
+
+
+def run(
+    spec: StudySpec,
+    *,
+    listener: Listener = ignore,
+    allow_changes: bool = False,
+    storage: BaseStorage | None = None,
+    cache: Cache | None = None,
+) -> RunResult:
+    """Run a study, or go on with it, until `spec.study.trials` trials are trained and measured.
+
+    Several processes may run the same study at once. Killed at any moment, the next run takes up the interrupted trial
+    with its own parameters.
+
+    Args:
+        spec: from `load_spec`.
+        listener: receives the records of `study.events` as things happen.
+        allow_changes: go on with a study that was made from another file.
+        storage: an open Optuna storage to use instead of the file's.
+        cache: of supernets, pairs and measurements; the user's own by default.
+
+    Raises:
+        NasoptError: see `nasopt.errors`; what is stored stays.
+    """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    url = database.expand(spec.study.storage)
+    _check_sampler(spec)
+    problem: Problem = plugins.load("problems", spec.space.family)(spec, cache or Cache())
+    study = create_or_resume(spec, problem, storage=storage, allow_changes=allow_changes)
+    with database.database_errors(url), _claims(study, problem) as claims:
+        budget = spec.study.trials
+        tally = claims.tally()
+        listener(
+            StudyOpened(
+                name=study.name,
+                storage=database.redact(url),
+                finished=tally.finished,
+                trials=budget,
+                notices=tuple(_notices(study)),
+            )
+        )
+        contributed = 0
+        if tally.finished < budget:
+            with SearchCost(study.optuna, spec.study.country) as cost:
+                problem.prepare(lambda step: listener(PreparationProgress(step=step)))
+                for key, value in problem.facts().items():
+                    study.remember(key, value)
+                contributed = _Filling(study, problem, claims, listener, cost).fill(budget)
+        tally = claims.tally()
+    return RunResult(
+        study=study, finished=tally.finished, running_elsewhere=tally.running, contributed=contributed
+    )
+
+
+def _check_sampler(spec: StudySpec) -> None:
+    """Refuse bad options before the supernet is trained, not after."""
+    build_sampler(spec.sampler, seed=0, trials=spec.study.trials, search_space={})
+
+
+def _claims(study: Study, problem: Problem) -> Claims:
+    def sampler(seed: int) -> BaseSampler:
+        space = problem.distributions
+        return build_sampler(study.spec.sampler, seed=seed, trials=study.spec.study.trials, search_space=space)
+
+    return Claims(
+        study.optuna,
+        folder=study.locks,
+        seed=study.spec.study.seed,
+        distributions=problem.distributions,
+        build_sampler=sampler,
+    )
+
+
+def _notices(study: Study) -> list[str]:
+    """What must be said before anything runs."""
+    stored = study.optuna.user_attrs
+    notices = []
+    data = stored.get(StudyKeys.DATA, {})
+    if "@" in study.name and data.get("requested"):
+        notices.append(
+            f"the data set {data['requested']} is neither on disk nor downloadable: this study uses {data['name']} "
+            f"instead, under the name {study.name}"
+        )
+    for device in stored.get(StudyKeys.DEVICES, []):
+        if device["provenance"] != "measured":
+            notices.append(f"costs of {device['name']} are {device['provenance']}, not measured; {device['remedy']}")
+        elif device["meter"] == "codecarbon":
+            notices.append(f"energy of {device['name']} is estimated by codecarbon from load, not measured")
+    return notices
+
+
+class _Filling:
+    """One process's loop over the trials of a study."""
+
+    def __init__(
+        self, study: Study, problem: Problem, claims: Claims, listener: Listener, cost: SearchCost
+    ) -> None:
+        self._study = study
+        self._problem = problem
+        self._claims = claims
+        self._listener = listener
+        self._cost = cost
+        self._constraints = ConstraintSet(study.spec.constraints, problem.structural)
+        self._faults: list[str] = []
+
+    def fill(self, budget: int) -> int:
+        """Evaluate trials until none is left to claim; the number that this process finished."""
+        contributed = 0
+        study = self._study.optuna
+        listed = [{"key": b.key, "metric": b.metric, "upper": b.upper, "limit": b.limit} for b in self._constraints.bounds]
+        self._study.remember(StudyKeys.CONSTRAINTS, listed)
+        while (claim := self._claims.next(budget)) is not None:
+            self._listener(TrialStarted(number=claim.trial.number, adopted=claim.adopted))
+            verdict = judge(self._study.spec, self._problem, self._constraints, claim.trial)
+            tell(self._study, claim.trial, verdict)
+            self._announce(claim, verdict, budget)
+            contributed += verdict.ended == "completed"
+            self._watch(verdict, budget)
+            if verdict.ended != "infeasible":
+                self._cost.trial_ended()
+        log.debug("study %s: no trial left to claim", study.study_name)
+        return contributed
+
+    def _announce(self, claim: Claim, verdict: Verdict, budget: int) -> None:
+        self._listener(
+            TrialEnded(
+                number=claim.trial.number,
+                ended=verdict.ended,
+                reason=verdict.reason,
+                outcome=verdict.outcome,
+                finished=self._claims.tally().finished,
+                trials=budget,
+            )
+        )
+
+    def _watch(self, verdict: Verdict, budget: int) -> None:
+        """End a run that cannot get anywhere.
+
+        Raises:
+            InfeasibleStudyError: the constraints refuse nearly everything.
+            NasoptError: the same kind of fault again and again.
+        """
+        if verdict.ended == "completed":
+            self._faults.clear()
+        elif verdict.ended == "infeasible":
+            self._watch_refusals(self._claims.tally(), budget)
+        else:
+            self._faults.append(f"{verdict.ended}: {verdict.reason}")
+            limit = budget if verdict.ended == "diverged" else FAULTS_IN_A_ROW
+            if len(self._faults) >= max(limit, FAULTS_IN_A_ROW):
+                raise NasoptError(
+                    f"{len(self._faults)} trials in a row failed, the last with {self._faults[-1]}; what finished is "
+                    "stored, and the same command goes on once the cause is mended"
+                )
+
+    def _watch_refusals(self, tally: Tally, budget: int) -> None:
+        if tally.refused < REFUSALS_PER_TRIAL * budget:
+            return
+        broken: Counter[str] = Counter()
+        for trial in self._study.optuna.get_trials(deepcopy=False):
+            if trial.user_attrs.get(TrialKeys.ENDED) == "infeasible":
+                broken.update(key for key, value in trial.constraints.items() if value > 0)
+        key, times = broken.most_common(1)[0]
+        raise InfeasibleStudyError(
+            f"{tally.refused} candidates were refused before training and only {tally.finished} of {budget} trials "
+            f"finished; {key} refused {times} of them: relax it, or narrow the space"
+        )

@@ -1,0 +1,107 @@
+"""One trial from the moment it is claimed to the moment the database knows how it ended."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from optuna import Trial
+from optuna.artifacts import get_all_artifact_meta, upload_artifact
+from optuna.trial import TrialState
+
+from nasopt.errors import DeviceLostError, DivergedError, ExportError, MeasurementError, NasoptError
+from nasopt.problems import Problem
+from nasopt.records import Ended, Outcome, TrialKeys, worst
+from nasopt.spec.study import StudySpec
+from nasopt.study.constraints import ConstraintSet, refusal
+from nasopt.study.opening import Study
+
+_ENDS: tuple[tuple[type[NasoptError], Ended], ...] = (
+    (DivergedError, "diverged"),
+    (DeviceLostError, "device lost"),
+    (ExportError, "export failed"),
+    (MeasurementError, "measurement failed"),
+)
+_TEACHES: frozenset[Ended] = frozenset({"completed", "infeasible", "diverged"})
+"""Ends that are the network's own doing, so that the sampler learns from them. The others are told FAIL."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """How a trial ended, before it is told."""
+
+    ended: Ended
+    values: tuple[float, ...] | None
+    constraints: dict[str, float]
+    reason: str | None = None
+    outcome: Outcome | None = None
+
+
+def judge(spec: StudySpec, problem: Problem, constraints: ConstraintSet, trial: Trial) -> Verdict:
+    """Evaluate a trial's parameters unless cheap constraints refuse them; its own faults become verdicts.
+
+    Raises:
+        NasoptError: what is not the trial's doing, such as a full disk; the trial stays open and is taken up again.
+    """
+    inspection = problem.inspect(trial.params)
+    before = constraints.before(inspection)
+    losing = tuple(worst(o.sense) for o in spec.objectives)
+    if (reason := refusal(before)) is not None:
+        return Verdict(ended="infeasible", values=losing, constraints=before, reason=reason)
+    try:
+        outcome = problem.evaluate(trial.params)
+        values = _objectives(spec, outcome)
+        after = constraints.after(inspection, outcome)
+    except tuple(kind for kind, _ in _ENDS) as error:
+        ended = next(end for kind, end in _ENDS if isinstance(error, kind))
+        values_told = losing if ended in _TEACHES else None
+        return Verdict(ended=ended, values=values_told, constraints=before, reason=str(error).replace("\n", " "))
+    return Verdict(ended="completed", values=values, constraints=after, outcome=outcome)
+
+
+def tell(study: Study, trial: Trial, verdict: Verdict) -> None:
+    """Store everything about a trial, its state last, so that a finished trial is a complete one."""
+    if verdict.outcome is not None:
+        _store_files(study, trial, verdict.outcome)
+        trial.set_user_attr(TrialKeys.OUTCOME, verdict.outcome.to_json())
+    if verdict.reason is not None:
+        trial.set_user_attr(TrialKeys.REASON, verdict.reason)
+    trial.set_user_attr(TrialKeys.ENDED, verdict.ended)
+    already = trial.constraints
+    for key, value in verdict.constraints.items():
+        if key not in already:  # an adopted trial may carry them; the first write stands
+            trial.set_constraint(key, value)
+    if verdict.values is None:
+        study.optuna.tell(trial, state=TrialState.FAIL)
+    else:
+        study.optuna.tell(trial, list(verdict.values))
+
+
+def _objectives(spec: StudySpec, outcome: Outcome) -> tuple[float, ...]:
+    values = []
+    for objective in spec.objectives:
+        value = outcome.value(objective.metric)
+        if value is None:
+            raise MeasurementError(f"the objective {objective.metric} was not measured; see the device's profile and meter")
+        values.append(value)
+    return tuple(values)
+
+
+def _store_files(study: Study, trial: Trial, outcome: Outcome) -> None:
+    """Upload the outcome's files under their names; an adopted trial keeps those that it has whole."""
+    present = stored_files(study, trial._trial_id)
+    with TemporaryDirectory(prefix="nasopt-") as folder:
+        for name, file in outcome.files.items():
+            if name not in present:
+                named = Path(shutil.copyfile(file, Path(folder) / name))  # an artifact is called what its file is
+                upload_artifact(artifact_store=study.artifact_store, file_path=str(named), study_or_trial=trial)
+
+
+def stored_files(study: Study, trial_id: int) -> dict[str, Path]:
+    """Artifacts of a trial by file name, where they lie. Those cut short by a kill are left out."""
+    trial = study.storage.get_trial(trial_id)
+    metas = get_all_artifact_meta(trial, storage=study.storage)
+    paths = {meta.filename: study.artifacts / meta.artifact_id for meta in metas}
+    return {name: path for name, path in paths.items() if path.exists()}
