@@ -1,1 +1,58 @@
-"""nasopt: multi-objective search for dynamic neural networks, scored on what they really cost."""
+"""nasopt: multi-objective search for dynamic neural networks, scored on what they really cost.
+
+The names below are the same functions that the command line calls. They are imported when first used, so that
+`import nasopt` costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nasopt.hardware import measure
+    from nasopt.report import compare_views as compare
+    from nasopt.report import write_report
+    from nasopt.spec.study import StudySpec, load_spec
+    from nasopt.study import RunResult, Study, export, find_study, open_study, run, score_front
+
+_HOMES = {
+    "RunResult": "nasopt.study",
+    "Study": "nasopt.study",
+    "StudySpec": "nasopt.spec.study",
+    "compare": "nasopt.report:compare_views",
+    "export": "nasopt.study",
+    "find_study": "nasopt.study",
+    "load_spec": "nasopt.spec.study",
+    "measure": "nasopt.hardware",
+    "open_study": "nasopt.study",
+    "run": "nasopt.study",
+    "score_front": "nasopt.study",
+    "write_report": "nasopt.report",
+}
+
+__all__ = [
+    "RunResult",
+    "Study",
+    "StudySpec",
+    "compare",
+    "export",
+    "find_study",
+    "load_spec",
+    "measure",
+    "open_study",
+    "run",
+    "score_front",
+    "write_report",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        module, _, attribute = _HOMES[name].partition(":")
+        return getattr(importlib.import_module(module), attribute or name)
+    raise AttributeError(f"module 'nasopt' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

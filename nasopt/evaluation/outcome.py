@@ -39,7 +39,10 @@ def inspect(layout: NetworkLayout, candidate: Candidate) -> Inspection:
             "macs_hard": (counts.macs_hard, counts.macs_hard),
             "macs": (counts.macs_easy, counts.macs_hard),
             "params": (counts.params, counts.params),
-            "model_size_mb": (0.8 * weight_mb, np.inf),  # BatchNorm folds into the convolutions, never a fifth of it all
+            "model_size_mb": (
+                0.8 * weight_mb,
+                np.inf,
+            ),  # BatchNorm folds into the convolutions, never a fifth of it all
         },
         structural={LITTLE_LIGHTER: counts.macs_little / counts.macs_big - 1.0},
     )
@@ -113,9 +116,7 @@ def _measure(context: EvaluationContext, candidate: Candidate, device: Device) -
     )
 
 
-def _counted(
-    layout: NetworkLayout, candidate: Candidate, pair: TrainedPair, stream: _Stream
-) -> dict[str, Cost]:
+def _counted(layout: NetworkLayout, candidate: Candidate, pair: TrainedPair, stream: _Stream) -> dict[str, Cost]:
     counts = count(layout, candidate)
     paths = PathCosts(easy=_exact(counts.macs_easy), big=_exact(counts.macs_hard - counts.macs_easy))
     return {
@@ -188,9 +189,7 @@ def _describe(measured: _MeasuredPaths) -> dict[str, Any]:
     }
 
 
-def _class_file(
-    context: EvaluationContext, candidate: Candidate, arrays: list[np.ndarray], labels: np.ndarray
-) -> Path:
+def _class_file(context: EvaluationContext, candidate: Candidate, arrays: list[np.ndarray], labels: np.ndarray) -> Path:
     little, big, scores = arrays
     exited = decide(scores, candidate.tau)
     rows = class_table(route(little, big, exited), exited, labels, context.data.classes)

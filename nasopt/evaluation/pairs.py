@@ -63,9 +63,7 @@ def obtain_pair(context: EvaluationContext, candidate: Candidate) -> TrainedPair
     return TrainedPair(weights=weights, predictions=predicted, facts=facts, cached=False)
 
 
-def save_network(
-    cache: Cache, path: Path, network: RoutedNetwork, candidate: Candidate, layout: NetworkLayout
-) -> None:
+def save_network(cache: Cache, path: Path, network: RoutedNetwork, candidate: Candidate, layout: NetworkLayout) -> None:
     """Write a network so that `load_network` can rebuild it from the file alone."""
     metadata = {"candidate": json.dumps(asdict(candidate)), "layout": json.dumps(asdict(layout))}
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
@@ -85,7 +83,9 @@ def load_network(path: Path) -> tuple[RoutedNetwork, Candidate]:
         network = build(NetworkLayout.from_json(json.loads(metadata["layout"])), candidate)
         network.load_state_dict(load_file(path))
     except (OSError, SafetensorError, KeyError, ValueError, TypeError, RuntimeError) as error:
-        raise CacheError(f"cannot restore a network from {path}: {str(error).splitlines()[0]}; delete it and rerun") from error
+        raise CacheError(
+            f"cannot restore a network from {path}: {str(error).splitlines()[0]}; delete it and rerun"
+        ) from error
     return network.eval(), candidate
 
 

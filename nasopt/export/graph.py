@@ -1,12 +1,11 @@
-"""Writing ONNX graphs: names, constants, files, and the hash of a structure."""
+"""Writing ONNX graphs: names, constants, files."""
 
 from __future__ import annotations
 
-import hashlib
-import json
+import contextlib
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -15,11 +14,12 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from nasopt.errors import ExportError
+from nasopt.errors import ExportError, MeasurementError
+from nasopt.hardware.structure import described, load
 from nasopt.records import ExportedModel
 
 OPSET = 17
-"""Old enough for runtimes on boards (ONNX Runtime 1.12, TensorRT 8.5, OpenVINO 2022.3), new enough for LayerNormalization."""
+"""Old enough for the runtimes on boards, new enough for LayerNormalization."""
 IR_VERSION = 8
 _PRODUCER = "nasopt"
 
@@ -107,10 +107,12 @@ def save(model: onnx.ModelProto, path: Path) -> ExportedModel:
         scratch.write_bytes(data)
         os.replace(scratch, path)
     except OSError as error:
-        raise ExportError(f"cannot write {path}: {error.strerror or error}; free some space or choose another folder") from error
+        reason = error.strerror or error
+        raise ExportError(f"cannot write {path}: {reason}; free some space or choose another folder") from error
     finally:
-        scratch.unlink(missing_ok=True)
-    return _described(model, path, len(data))
+        with contextlib.suppress(OSError):  # its folder may not even be one
+            scratch.unlink(missing_ok=True)
+    return described(model, path, len(data))
 
 
 def read(path: Path) -> onnx.ModelProto:
@@ -120,107 +122,6 @@ def read(path: Path) -> onnx.ModelProto:
         ExportError: there is no such file, or it is not ONNX.
     """
     try:
-        model = onnx.load_model(str(path))
-    except OSError as error:
-        raise ExportError(f"cannot read the ONNX model {path}: {error.strerror or error}") from error
-    except Exception as error:  # protobuf's DecodeError lives in different modules of different versions
-        raise ExportError(f"{path} is not an ONNX model, or it is damaged: {error}") from error
-    if not model.graph.node:
-        raise ExportError(f"{path} is not an ONNX model: it holds no graph")
-    return model
-
-
-def describe(path: Path) -> ExportedModel:
-    """Describe an ONNX file, of this project or not.
-
-    Raises:
-        ExportError: the file cannot be read, or an input is not float32 of fixed shape.
-    """
-    return _described(read(path), path, path.stat().st_size)
-
-
-def _described(model: onnx.ModelProto, path: Path, size: int) -> ExportedModel:
-    constants = {t.name for t in model.graph.initializer}
-    inputs = []
-    for value in model.graph.input:
-        if value.name in constants:
-            continue
-        tensor = value.type.tensor_type
-        if tensor.elem_type != onnx.TensorProto.FLOAT:
-            kind = onnx.TensorProto.DataType.Name(tensor.elem_type).lower()
-            raise ExportError(f"{path}: input {value.name!r} is {kind}; only float32 inputs are measured")
-        dims = [d.dim_value if d.HasField("dim_value") else (d.dim_param or "?") for d in tensor.shape.dim]
-        if bad := [d for d in dims if not isinstance(d, int) or d < 1]:
-            raise ExportError(
-                f"{path}: input {value.name!r} has a dynamic shape {dims} ({bad[0]!r} is not fixed); export it with "
-                "fixed shapes, for instance with onnxruntime.tools.make_dynamic_shape_fixed"
-            )
-        inputs.append((value.name, tuple(int(d) for d in dims)))
-    if not inputs or any(not shape for _, shape in inputs):
-        raise ExportError(f"{path}: expected at least one input with a batch dimension")
-    return ExportedModel(path=path, inputs=tuple(inputs), structure=structure_hash(model), size_bytes=size)
-
-
-def structure_hash(model: onnx.ModelProto) -> str:
-    """Hash of everything in a graph that its cost may depend on: operators, attributes, wiring, shapes.
-
-    Float constants count by shape only, integers (shapes, axes, sizes) by value. Names do not count.
-    """
-    opsets = sorted((o.domain, o.version) for o in model.opset_import)
-    described = {"opset": opsets, "graph": _plain_graph(model.graph, {})}
-    return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:24]
-
-
-def _plain_graph(graph: onnx.GraphProto, outer: dict[str, str]) -> dict[str, Any]:
-    names = dict(outer)
-    prefix = f"{len(outer)}:"
-
-    def number(values: Iterable[str], kind: str) -> list[str]:
-        for value in values:
-            names.setdefault(value, f"{prefix}{kind}{len(names)}") if value else names.setdefault("", "")
-        return [names[v] for v in values]
-
-    constants = {t.name: t for t in graph.initializer}
-    inputs = [v for v in graph.input if v.name not in constants]
-    number([v.name for v in inputs], "i")
-    nodes = []
-    used: list[str] = []
-    for node in graph.node:
-        fresh = [n for n in node.input if n in constants and n not in used]
-        used += fresh
-        wired = number(list(node.input), "c")
-        attributes = {a.name: _plain_attribute(a, names) for a in node.attribute}
-        nodes.append([node.domain, node.op_type, wired, number(list(node.output), "v"), attributes])
-    used += [n for n in constants if n not in used]
-    return {
-        "inputs": [_plain_type(v) for v in inputs],
-        "constants": [_plain_constant(constants[n]) for n in used],
-        "nodes": nodes,
-        "outputs": [names.get(v.name, "") for v in graph.output],
-    }
-
-
-def _plain_attribute(attribute: onnx.AttributeProto, names: dict[str, str]) -> Any:
-    value = helper.get_attribute_value(attribute)
-    if isinstance(value, onnx.GraphProto):
-        return _plain_graph(value, names)
-    if isinstance(value, onnx.TensorProto):
-        return _plain_constant(value)
-    if isinstance(value, bytes):
-        return value.decode(errors="replace")
-    if isinstance(value, float):
-        return round(value, 7)
-    if isinstance(value, int | str):
-        return value
-    return [v.decode(errors="replace") if isinstance(v, bytes) else v for v in value]
-
-
-def _plain_constant(tensor: onnx.TensorProto) -> list[Any]:
-    floating = tensor.data_type in (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE)
-    values = None if floating or np.prod(tensor.dims) > 64 else numpy_helper.to_array(tensor).tolist()
-    return [tensor.data_type, list(tensor.dims), values]
-
-
-def _plain_type(value: onnx.ValueInfoProto) -> list[Any]:
-    tensor = value.type.tensor_type
-    return [tensor.elem_type, [d.dim_value or d.dim_param for d in tensor.shape.dim]]
+        return load(path)
+    except MeasurementError as error:
+        raise ExportError(str(error)) from error

@@ -332,7 +332,11 @@ def _convert(t: Translator, op: Operation) -> None:
     kind = op.kwargs.get("dtype")
     if kind is None:
         return _same(t, op)
-    types = {torch.float32: onnx.TensorProto.FLOAT, torch.int64: onnx.TensorProto.INT64, torch.bool: onnx.TensorProto.BOOL}
+    types = {
+        torch.float32: onnx.TensorProto.FLOAT,
+        torch.int64: onnx.TensorProto.INT64,
+        torch.bool: onnx.TensorProto.BOOL,
+    }
     if kind not in types:
         raise ExportError(f"a conversion to {kind} cannot be exported; keep the network in float32")
     return _result(t, op, "Cast", [t.name(op.args[0])], to=types[kind])

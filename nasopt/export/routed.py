@@ -85,7 +85,7 @@ def compose_routed(easy: ExportedModel, hard: ExportedModel, path: Path, tau: fl
         ExportError: the graphs are for other batches than 1, or do not fit each other.
     """
     if easy.batch != 1 or hard.batch != 1:
-        raise ExportError(f"`If` decides for one image at a time: expected graphs of batch 1, got {easy.batch} and {hard.batch}")
+        raise ExportError(f"`If` decides for one image at a time: expected batch 1, got {easy.batch} and {hard.batch}")
     outer, inner = read(easy.path), compose.add_prefix(read(hard.path), _HARD)
     source = outer.graph.input[0]
     shapes = {v.name: [d.dim_value for d in v.type.tensor_type.shape.dim] for v in outer.graph.output}
@@ -133,12 +133,16 @@ def set_tau(source: ExportedModel | Path, target: Path, tau: float) -> ExportedM
     Raises:
         ExportError: the graph holds no threshold.
     """
-    path = source.path if isinstance(source, ExportedModel) else source
+    return save(with_tau(source.path if isinstance(source, ExportedModel) else source, tau), target)
+
+
+def with_tau(path: Path, tau: float) -> onnx.ModelProto:
+    """The routed graph at `path` with another threshold; see `set_tau`."""
     model = read(path)
     for tensor in model.graph.initializer:
         if tensor.name == TAU:
             tensor.CopyFrom(_tau_tensor(tau))
-            return save(model, target)
+            return model
     raise ExportError(f"{path} is not a routed graph: it has no initializer {TAU!r}")
 
 

@@ -166,5 +166,3 @@ def _without_dead_nodes(graph: onnx.GraphProto) -> onnx.GraphProto:
     del graph.initializer[:]
     graph.initializer.extend(initializers)
     return graph
-
-

@@ -1,8 +1,17 @@
 """Devices: their profiles, and the backends and meters that take the cost of a graph on them."""
 
-from nasopt.hardware.backends import Backend, backend_for
+from nasopt.hardware.backends import Backend, backend_for, measure
 from nasopt.hardware.host import device_lock, fingerprint
 from nasopt.hardware.profiles import load_profile, profiles
 from nasopt.spec.device import DeviceProfile
 
-__all__ = ["Backend", "DeviceProfile", "backend_for", "device_lock", "fingerprint", "load_profile", "profiles"]
+__all__ = [
+    "Backend",
+    "DeviceProfile",
+    "backend_for",
+    "device_lock",
+    "fingerprint",
+    "load_profile",
+    "measure",
+    "profiles",
+]

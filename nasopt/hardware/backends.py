@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from nasopt import plugins
+from nasopt.hardware.host import device_lock
+from nasopt.hardware.profiles import load_profile
 from nasopt.records import ExportedModel, Measurement, TimingProtocol
 from nasopt.spec.device import DeviceProfile
 
@@ -39,3 +42,32 @@ def backend_for(profile: DeviceProfile, *, meter: str | None = None) -> Backend:
         profile = profile.model_copy(update={"meter": meter})
     backend: Backend = plugins.load("backends", profile.backend)(profile)
     return backend
+
+
+def measure(
+    model: str | Path,
+    device: str | Path = "local",
+    *,
+    protocol: TimingProtocol | None = None,
+    meter: str | None = None,
+) -> Measurement:
+    """Take the cost of any ONNX graph with float32 inputs of fixed shape.
+
+    Args:
+        model: path of the ONNX file.
+        device: name of a device profile, or path of one.
+        protocol: how to time it; the profile's own if left out.
+        meter: energy meter; the profile's own if left out.
+
+    Raises:
+        UnknownPluginError: no such device, backend or meter.
+        SpecError: the profile is not valid.
+        MeasurementError: the graph does not run there, or a reading cannot be trusted.
+    """
+    from nasopt.hardware.structure import describe  # imports onnx, which a command that measures nothing can do without
+
+    profile = load_profile(device)
+    described = describe(Path(model))
+    backend = backend_for(profile, meter=meter)
+    with device_lock(profile):
+        return backend.measure(described, protocol or profile.protocol.protocol())

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 from filelock import FileLock, Timeout
+from platformdirs import user_state_path
 
 from nasopt.errors import MeasurementError
 from nasopt.spec.device import DeviceProfile
@@ -83,7 +84,8 @@ def device_lock(profile: DeviceProfile, *, timeout_s: float = 600.0) -> Iterator
             "wait for it or end it, then continue the study"
         ) from None
     except OSError as error:
-        raise MeasurementError(f"cannot lock {path}: {error.strerror or error}; set NASOPT_LOCKS to a writable folder") from error
+        reason = error.strerror or error
+        raise MeasurementError(f"cannot lock {path}: {reason}; set NASOPT_LOCKS to a writable folder") from error
     try:
         yield
     finally:
@@ -91,23 +93,24 @@ def device_lock(profile: DeviceProfile, *, timeout_s: float = 600.0) -> Iterator
 
 
 def _lock_folder() -> Path:
-    """A folder that all users of this host can write, or else one of this user."""
+    """A folder that all users of this host can write, or else one of this user.
+
+    Raises:
+        MeasurementError: no folder can be written.
+    """
     configured = os.environ.get("NASOPT_LOCKS")
-    if configured:
-        Path(configured).mkdir(parents=True, exist_ok=True)
-        return Path(configured)
-    for base in (Path("/run/lock"), Path(tempfile.gettempdir())):
-        folder = base / "nasopt"
+    shared = [Path("/run/lock/nasopt"), Path(tempfile.gettempdir()) / "nasopt-locks"]
+    for folder in [Path(configured)] if configured else [*shared, user_state_path("nasopt")]:
         try:
-            folder.mkdir(exist_ok=True)
-            # not sticky: Linux refuses (fs.protected_regular) to open another user's file in a sticky folder
-            if folder.stat().st_uid == _user():
+            folder.mkdir(parents=True, exist_ok=True)
+            if folder in shared and folder.stat().st_uid == _user():
+                # not sticky: Linux (fs.protected_regular) keeps users from opening each other's files in sticky folders
                 folder.chmod(0o777)
         except OSError:
             continue
         if os.access(folder, os.W_OK | os.X_OK) and not folder.is_symlink():
             return folder
-    return Path(tempfile.mkdtemp(prefix="nasopt-locks-")) if not os.access(tempfile.gettempdir(), os.W_OK) else Path(tempfile.gettempdir())
+    raise MeasurementError("no folder for the lock of this device can be written; set NASOPT_LOCKS to one that can")
 
 
 def _user() -> int:

@@ -27,7 +27,7 @@ def load_profile(name_or_path: str | Path) -> DeviceProfile:
         path = shipped.folder("hardware") / f"{name_or_path}.yaml"
         if len(Path(name_or_path).parts) != 1 or not path.is_file():
             raise UnknownPluginError(
-                f"no device named {str(name_or_path)!r}; known: {', '.join(profiles())}; or give the path of a .yaml file"
+                f"no device named {str(name_or_path)!r}; known: {', '.join(profiles())}; or give a path ending in .yaml"
             )
     if not path.is_file():
         raise SpecError(f"no device profile {path}; known by name: {', '.join(profiles())}")
@@ -36,5 +36,6 @@ def load_profile(name_or_path: str | Path) -> DeviceProfile:
     for kind, key, allowed in (("backends", "backend", []), ("meters", "meter", ["auto"])):
         installed = [*allowed, *plugins.names(kind)]
         if (named := getattr(profile, key)) not in installed:
-            raise UnknownPluginError(f"{document.where((key,))}: no {key} named {named!r}; installed: {', '.join(installed)}")
+            known = ", ".join(installed)
+            raise UnknownPluginError(f"{document.where((key,))}: no {key} named {named!r}; installed: {known}")
     return profile

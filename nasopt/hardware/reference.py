@@ -35,7 +35,8 @@ def reference_graph() -> bytes:
     nodes, tensors, value = [], [], INPUT[0]
     for name, shape, attributes in layers:
         tensors += [weights(f"{name}.weight", *shape), weights(f"{name}.bias", shape[0])]
-        nodes.append(helper.make_node("Conv", [value, f"{name}.weight", f"{name}.bias"], [name], name=name, **attributes))
+        wired = [value, f"{name}.weight", f"{name}.bias"]
+        nodes.append(helper.make_node("Conv", wired, [name], name=name, **attributes))
         nodes.append(helper.make_node("Relu", [name], [f"{name}.relu"], name=f"{name}.relu"))
         value = f"{name}.relu"
     tensors += [weights("classifier.weight", 32, 10), weights("classifier.bias", 10)]

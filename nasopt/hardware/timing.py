@@ -18,7 +18,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from nasopt.errors import MeasurementError
 from nasopt.records import Interval, Latency, TimingProtocol
@@ -31,6 +30,8 @@ _REFERENCE_SHARE = 0.25
 _REFERENCE_RUNS = (5, 200)
 _BASELINE_BLOCKS = 64
 _COOLDOWN_S = (0.02, 0.5)
+_STUDENT = (12.706, 4.303, 3.182, 2.776)
+"""97.5% quantiles of Student's t with 1 to 4 degrees of freedom."""
 
 
 @dataclass(slots=True)
@@ -98,7 +99,7 @@ def _warm_up(run: Run, protocol: TimingProtocol) -> float:
 
 @contextmanager
 def _undisturbed() -> Iterator[None]:
-    """No garbage collection inside a measurement."""
+    """No garbage collection while runs are timed."""
     enabled = gc.isenabled()
     gc.collect()
     gc.disable()
@@ -200,14 +201,11 @@ def block_interval(medians: Sequence[float], centre: float) -> Interval:
     values = np.sort(np.asarray(medians, dtype=np.float64))
     count = len(values)
     if count >= 6:
-        # largest k with P(fewer than k of `count` fair coins) <= 2.5%
-        skip = int(stats.binom.ppf(0.025, count, 0.5)) - 1
-        while skip + 1 < count / 2 and stats.binom.cdf(skip, count, 0.5) <= 0.025:
-            skip += 1
-        skip = max(skip, 0)
+        # leave out k blocks at each end: the largest k with P(at most k of `count` fair coins) <= 2.5%
+        skip = max(k for k in range(count // 2) if sum(math.comb(count, j) for j in range(k + 1)) <= 0.025 * 2**count)
         low, high = float(values[skip]), float(values[count - 1 - skip])
     elif count >= 2:
-        half = float(stats.t.ppf(0.975, count - 1) * values.std(ddof=1) / math.sqrt(count))
+        half = float(_STUDENT[count - 2] * values.std(ddof=1) / math.sqrt(count))
         low, high = float(values.mean()) - half, float(values.mean()) + half
     else:
         raise MeasurementError("one block of runs has no interval; use 2 blocks or more")

@@ -9,7 +9,7 @@ from typing import Any
 from nasopt.cache import Cache
 from nasopt.errors import UsageError
 from nasopt.evaluation import LITTLE_LIGHTER, Device, EvaluationContext, evaluate, inspect, score_test
-from nasopt.hardware import backend_for, load_profile, meter_name
+from nasopt.hardware import backend_for, load_profile
 from nasopt.records import Inspection, Outcome, StudyKeys, split_metric
 from nasopt.space import BigLittleSpace
 from nasopt.spec.study import StudySpec
@@ -54,6 +54,12 @@ class BigLittleProblem:
                 "requested": self.data.requested,
                 **splits,
                 "classes": len(self.data.classes),
+                "preprocessing": {
+                    "scale": 1 / 255,
+                    "mean": list(self.data.mean),
+                    "std": list(self.data.std),
+                    "class_names": list(self.data.classes),
+                },
             },
             StudyKeys.DEVICES: [_describe(device) for device in self.devices],
         }
@@ -90,22 +96,21 @@ class BigLittleProblem:
 
 
 def _devices(spec: StudySpec) -> list[Device]:
-    """The devices of a study; meters are only set up where a metric wants energy.
+    """The devices of a study, ready to measure.
 
     Raises:
         UsageError: energy is asked of a device that has no meter.
     """
     wanted = [*(o.metric for o in spec.objectives), *(c.metric for c in spec.constraints)]
+    wants_energy = {split_metric(m)[1] or spec.device_names[0] for m in wanted if split_metric(m)[0] == "energy_mj"}
     devices = []
     for name, given in zip(spec.device_names, spec.hardware.device, strict=True):
         profile = load_profile(given)
-        if spec.hardware.meter is not None:
-            profile = profile.model_copy(update={"meter": spec.hardware.meter})
-        if any(split_metric(m)[0] == "energy_mj" for m in wanted) and profile.meter == "none":
-            raise UsageError(f"energy_mj is wanted of {name}, whose profile names no energy meter; set hardware.meter")
-        overrides = spec.hardware.protocol.model_dump(exclude_none=True)
-        backend = backend_for(profile)
-        devices.append(Device(name=name, profile=profile, backend=backend, protocol=profile.protocol(overrides)))
+        backend = backend_for(profile, meter=spec.hardware.meter)
+        if name in wants_energy and backend.meter == "none":
+            raise UsageError(f"energy_mj is wanted of {name}, which has no energy meter; set hardware.meter")
+        protocol = spec.hardware.protocol.protocol(profile.protocol)
+        devices.append(Device(name=name, profile=profile, backend=backend, protocol=protocol))
     return devices
 
 
@@ -115,6 +120,6 @@ def _describe(device: Device) -> dict[str, Any]:
         "description": device.profile.description,
         "backend": device.backend.name,
         "provenance": device.backend.provenance,
-        "meter": meter_name(device.profile),
-        "remedy": device.profile.remedy,
+        "meter": device.backend.meter,
+        "remedy": device.profile.how_to_measure,
     }

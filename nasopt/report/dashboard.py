@@ -49,9 +49,9 @@ def make_app(storage: BaseStorage, artifact_store: FileSystemArtifactStore | Non
             f"optuna-dashboard {version('optuna-dashboard')} has no {', '.join(missing)}, without which infeasible "
             "trials would show as good ones; install optuna-dashboard 0.21"
         )
-    replaced = _replacements(_app.create_app.__globals__)
-    create_app = _with_globals(_app.create_app, replaced)
-    return create_app(get_storage(storage), artifact_store=artifact_store)
+    cached = get_storage(storage)
+    create_app = _with_globals(_app.create_app, _replacements(_app.create_app.__globals__, cached))
+    return create_app(cached, artifact_store=artifact_store)
 
 
 def _with_globals(function: Callable[..., Any], names: Mapping[str, Any]) -> Callable[..., Any]:
@@ -67,17 +67,19 @@ def _with_globals(function: Callable[..., Any], names: Mapping[str, Any]) -> Cal
     return twin
 
 
-def _replacements(original: Mapping[str, Any]) -> dict[str, Any]:
+def _replacements(original: Mapping[str, Any], storage: BaseStorage) -> dict[str, Any]:
     """What `create_app` looks up, mended."""
     shown: dict[int, FrozenTrial] = {}  # by trial id; finished trials never change
 
-    def get_trials(cache: Any, storage: BaseStorage, study_id: int) -> list[FrozenTrial]:
-        trials = original["get_trials"](cache, storage, study_id)
+    def get_trials(cache: Any, source: BaseStorage, study_id: int) -> list[FrozenTrial]:
+        trials = original["get_trials"](cache, source, study_id)
         return [_shown(trial, shown) for trial in trials]
 
     def serialize_study_detail(study: Any, best_trials: Sequence[FrozenTrial], *rest: Any) -> dict[str, Any]:
-        best = [_shown(t, shown) for t in best_trials if _feasible(t)]
-        return original["serialize_study_detail"](study, best, *rest)
+        best = list(best_trials)
+        if len(study.directions) == 1:  # taken by the storage, which does not ask for feasibility
+            best = pareto_front(storage.get_all_trials(study._study_id, deepcopy=False), study.directions)[:1]
+        return original["serialize_study_detail"](study, [_shown(t, shown) for t in best], *rest)
 
     return {
         "get_trials": get_trials,

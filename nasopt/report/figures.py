@@ -57,7 +57,8 @@ def _front_panel(ax: Axes, view: StudyView, across: str, up: str, theme: Theme, 
         order = np.argsort(x)
         step = "pre" if best_across else "post"
         ax.step(x[order], y[order], where=step, color=theme.series[0], alpha=0.5, linewidth=1.3)
-        _number(ax, front, x, y, theme, below=best_up)
+        if numbered(view):
+            _number(ax, front, x, y, theme, below=best_up)
     ax.errorbar(
         x, y, xerr=_bars(view, front, across), yerr=_bars(view, front, up), fmt="o", color=theme.series[0],
         ecolor=to_rgba(theme.series[0], 0.4), elinewidth=1, markersize=5.5, label="Pareto front", zorder=3,
@@ -75,9 +76,12 @@ def number_axes(ax: Axes, across: str, up: str) -> None:
             prefixed(axis)
 
 
+def numbered(view: StudyView) -> bool:
+    """Whether the front's points carry their trial numbers."""
+    return len(view.objectives) == 2 and 1 < len(view.front()) <= _CROWD
+
+
 def _number(ax: Axes, front: Sequence[TrialView], x: Array, y: Array, theme: Theme, *, below: bool) -> None:
-    if len(front) > _CROWD:
-        return
     for trial, px, py in zip(front, x, y, strict=True):
         ax.annotate(
             f"{trial.number}", (px, py), xytext=(5, -11 if below else 6), textcoords="offset points",

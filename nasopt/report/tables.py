@@ -135,10 +135,9 @@ def tally(view: StudyView) -> str:
 
 def notes(view: StudyView) -> Iterator[str]:
     """What a reader must know before believing the figures, each in one sentence."""
-    requested, used = view.data.get("requested"), view.data.get("name")
-    if requested and used and not str(used).startswith(str(requested)):
+    if requested := substituted(view):
         yield (
-            f"the data set is {used}, not {requested}, which was neither on disk nor downloadable: "
+            f"the data set is {view.data['name']}, not {requested}, which was neither on disk nor downloadable: "
             f"no accuracy here says anything about {requested}"
         )
     for device in view.devices:
@@ -157,6 +156,14 @@ def notes(view: StudyView) -> Iterator[str]:
         worst = broken_constraints(view)
         if worst:
             yield f"no trial is feasible; the constraints broken most: {', '.join(worst)}"
+
+
+def substituted(view: StudyView) -> str:
+    """The data set that was asked for where `data.otherwise` was taken instead; empty where it was not."""
+    requested, used = str(view.data.get("requested") or ""), str(view.data.get("name") or "")
+    otherwise = (view.spec.get("data") or {}).get("otherwise")
+    taken = otherwise and requested != otherwise and used.startswith(otherwise)
+    return requested if taken else ""
 
 
 def broken_constraints(view: StudyView) -> list[str]:

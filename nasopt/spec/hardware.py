@@ -28,9 +28,10 @@ class ProtocolSpec(Section):
     energy_windows: Whole | None = Field(default=None, ge=1)
     energy_window_s: Number | None = Field(default=None, gt=0)
 
-    def protocol(self) -> TimingProtocol:
-        """The protocol with these overrides."""
-        return TimingProtocol(**self.model_dump(exclude_none=True))
+    def protocol(self, defaults: ProtocolSpec | None = None) -> TimingProtocol:
+        """The protocol with these overrides, over those of `defaults` (a device profile's), if given."""
+        base = {} if defaults is None else defaults.model_dump(exclude_none=True)
+        return TimingProtocol(**base | self.model_dump(exclude_none=True))
 
 
 class HardwareSpec(Section):

@@ -185,5 +185,7 @@ class Claims:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise DatabaseError(f"cannot write to {path.parent}: {error.strerror}; nasopt keeps its locks there") from error
+            raise DatabaseError(
+                f"cannot write to {path.parent}: {error.strerror}; nasopt keeps its locks there"
+            ) from error
         return FileLock(path)

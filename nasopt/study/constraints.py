@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from nasopt.errors import MeasurementError
 from nasopt.records import Inspection, Outcome
@@ -50,6 +51,15 @@ class ConstraintSet:
         """Names in order."""
         return (*self.structural, *(b.key for b in self.bounds))
 
+    def describe(self) -> list[dict[str, Any]]:
+        """The record of `StudyKeys.CONSTRAINTS`; a structural constraint bounds its own violation at 0."""
+        structural = [{"key": name, "metric": name, "min": None, "max": 0.0} for name in self.structural]
+        bounds = [
+            {"key": b.key, "metric": b.metric, "min": None if b.upper else b.limit, "max": b.limit if b.upper else None}
+            for b in self.bounds
+        ]
+        return [*structural, *bounds]
+
     def before(self, inspection: Inspection) -> dict[str, float]:
         """Violations that are certain before training; 0 for what is not known yet."""
         values = {name: inspection.structural[name] for name in self.structural}
@@ -69,7 +79,9 @@ class ConstraintSet:
         for bound in self.bounds:
             value = outcome.value(bound.metric)
             if value is None:
-                raise MeasurementError(f"the constraint {bound.key} needs {bound.metric}, which this device did not give")
+                raise MeasurementError(
+                    f"the constraint {bound.key} needs {bound.metric}, which this device did not give"
+                )
             values[bound.key] = bound.violation(value)
         return values
 

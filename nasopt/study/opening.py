@@ -23,6 +23,7 @@ from nasopt.report import StudyView, load_view
 from nasopt.spec.study import StudySpec
 from nasopt.study.provenance import git_revision, versions
 
+
 @dataclass(frozen=True, slots=True)
 class Study:
     """A study and the places that belong to it. Make one with `open_study`."""
@@ -50,7 +51,9 @@ class Study:
         try:
             self.locks.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise DatabaseError(f"cannot create {self.locks}: {error.strerror}; nasopt keeps its locks there") from error
+            raise DatabaseError(
+                f"cannot create {self.locks}: {error.strerror}; nasopt keeps its locks there"
+            ) from error
         return FileLock(self.locks / f"{name}.lock")
 
     @property
@@ -85,7 +88,7 @@ def open_study(spec: StudySpec, *, storage: BaseStorage | None = None) -> Study:
     fallback = f"{spec.study.name}@{spec.data.otherwise}" if spec.data.otherwise else spec.study.name
     for name in (spec.study.name, fallback):
         if name in stored:
-            return _wrap(spec, name, url, storage)
+            return wrap_stored(spec, name, url, storage)
     raise StudyNotFoundError(
         f"no study {spec.study.name!r} in {database.redact(url)}; it holds {', '.join(sorted(stored)) or 'none'}"
     )
@@ -111,7 +114,7 @@ def create_or_resume(
             directions=[o.sense for o in spec.objectives],
             load_if_exists=True,
         )
-    opened = _wrap(spec, name, url, storage, study)
+    opened = wrap_stored(spec, name, url, storage, study)
     with opened.lock("facts"):
         facts = _facts(spec, problem, opened)
         stored = study.user_attrs
@@ -124,9 +127,8 @@ def create_or_resume(
     return opened
 
 
-def _wrap(
-    spec: StudySpec, name: str, url: str, storage: BaseStorage, study: optuna.Study | None = None
-) -> Study:
+def wrap_stored(spec: StudySpec, name: str, url: str, storage: BaseStorage, study: optuna.Study | None = None) -> Study:
+    """The study of this name in an open storage, with its places."""
     study = study or optuna.load_study(study_name=name, storage=storage)
     stored = study.user_attrs.get(StudyKeys.ARTIFACTS)
     folder = Path(stored) if stored else _artifact_folder(spec, url)
@@ -157,7 +159,10 @@ def _facts(spec: StudySpec, problem: Problem, study: Study) -> dict[str, Any]:
 
 def _check_unchanged(study: Study, facts: Mapping[str, Any], *, allow_changes: bool) -> None:
     stored = study.optuna.user_attrs
-    if stored[StudyKeys.DISTRIBUTIONS] != facts[StudyKeys.DISTRIBUTIONS] or stored[StudyKeys.OBJECTIVES] != facts[StudyKeys.OBJECTIVES]:
+    if (
+        stored[StudyKeys.DISTRIBUTIONS] != facts[StudyKeys.DISTRIBUTIONS]
+        or stored[StudyKeys.OBJECTIVES] != facts[StudyKeys.OBJECTIVES]
+    ):
         changed = "search space" if stored[StudyKeys.DISTRIBUTIONS] != facts[StudyKeys.DISTRIBUTIONS] else "objectives"
         raise StudyChangedError(
             f"the {changed} of study {study.name!r} differs from the stored one, whose trials cannot be compared with "
@@ -191,4 +196,3 @@ def _check_host(study: Study, problem: Problem) -> None:
 
 def _file_name(name: str) -> str:
     return "".join(c if c.isalnum() or c in "-_@" else f"%{ord(c):x}" for c in name)
-

@@ -99,9 +99,7 @@ def run(
                     study.remember(key, value)
                 contributed = _Filling(study, problem, claims, listener, cost).fill(budget)
         tally = claims.tally()
-    return RunResult(
-        study=study, finished=tally.finished, running_elsewhere=tally.running, contributed=contributed
-    )
+    return RunResult(study=study, finished=tally.finished, running_elsewhere=tally.running, contributed=contributed)
 
 
 def _check_sampler(spec: StudySpec) -> None:
@@ -144,9 +142,7 @@ def _notices(study: Study) -> list[str]:
 class _Filling:
     """One process's loop over the trials of a study."""
 
-    def __init__(
-        self, study: Study, problem: Problem, claims: Claims, listener: Listener, cost: SearchCost
-    ) -> None:
+    def __init__(self, study: Study, problem: Problem, claims: Claims, listener: Listener, cost: SearchCost) -> None:
         self._study = study
         self._problem = problem
         self._claims = claims
@@ -159,8 +155,7 @@ class _Filling:
         """Evaluate trials until none is left to claim; the number that this process finished."""
         contributed = 0
         study = self._study.optuna
-        listed = [{"key": b.key, "metric": b.metric, "upper": b.upper, "limit": b.limit} for b in self._constraints.bounds]
-        self._study.remember(StudyKeys.CONSTRAINTS, listed)
+        self._study.remember(StudyKeys.CONSTRAINTS, self._constraints.describe())
         while (claim := self._claims.next(budget)) is not None:
             self._listener(TrialStarted(number=claim.trial.number, adopted=claim.adopted))
             verdict = judge(self._study.spec, self._problem, self._constraints, claim.trial)

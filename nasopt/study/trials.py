@@ -84,7 +84,9 @@ def _objectives(spec: StudySpec, outcome: Outcome) -> tuple[float, ...]:
     for objective in spec.objectives:
         value = outcome.value(objective.metric)
         if value is None:
-            raise MeasurementError(f"the objective {objective.metric} was not measured; see the device's profile and meter")
+            raise MeasurementError(
+                f"the objective {objective.metric} was not measured; see the device's profile and meter"
+            )
         values.append(value)
     return tuple(values)
 

@@ -40,6 +40,7 @@ class Written:
 
     def __init__(self, storage: BaseStorage, name: str, objectives: tuple[tuple[str, str], ...], **attrs: Any) -> None:
         self.objectives = objectives
+        self.provenance = attrs.get(StudyKeys.DEVICES, [DEVICE])[0]["provenance"]
         self.space = BigLittleSpace(SpaceSpec.model_validate(SPACE), native_resolution=8)
         self.study = optuna.create_study(
             storage=storage,
@@ -53,7 +54,7 @@ class Written:
     def _ask(self) -> optuna.Trial:
         return self.study.ask(self.space.distributions)
 
-    def completed(self, *values: float, over: float = -1.0, provenance: str = "measured", **more: Any) -> int:
+    def completed(self, *values: float, over: float = -1.0, **more: Any) -> int:
         """A trained and measured trial with these objective values; `over` is the violation of its one constraint."""
         trial = self._ask()
         trial.set_constraint("macs", over)
@@ -68,7 +69,7 @@ class Written:
                 k: Cost(
                     value=v,
                     ci95=(0.95 * v, 1.05 * v),
-                    provenance="computed" if k == "macs" else provenance,  # type: ignore[arg-type]
+                    provenance="computed" if k == "macs" else self.provenance,  # type: ignore[arg-type]
                 )
                 for k, v in costs.items()
             },
@@ -171,12 +172,29 @@ def memory() -> BaseStorage:
 
 @pytest.fixture
 def write(memory: BaseStorage) -> Callable[..., Written]:
-    """`write(name, objectives=..., **study attributes)`, in memory."""
+    """`write(name, objectives=..., storage=..., **study attributes)`; in memory unless told."""
 
-    def make(name: str = "study", objectives: tuple[tuple[str, str], ...] = OBJECTIVES, **attrs: Any) -> Written:
-        return Written(memory, name, objectives, **attrs)
+    def make(
+        name: str = "study",
+        objectives: tuple[tuple[str, str], ...] = OBJECTIVES,
+        storage: BaseStorage | None = None,
+        **attrs: Any,
+    ) -> Written:
+        return Written(storage or memory, name, objectives, **attrs)
 
     return make
+
+
+@pytest.fixture
+def jetson() -> dict[str, str]:
+    """A device whose costs are estimated, as a study records it."""
+    return DEVICE | {
+        "name": "jetson_nano",
+        "description": "NVIDIA Jetson Nano",
+        "backend": "predicted",
+        "provenance": "estimated",
+        "remedy": "to measure, run on the board with backend: onnxruntime",
+    }
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -16,7 +16,8 @@ from optuna.trial import create_trial
 
 from nasopt.errors import NasoptError, UsageError
 from nasopt.report import dashboard
-from tests.report.conftest import OBJECTIVES, Written
+
+Write = Callable[..., Any]
 
 
 def _strict(constant: str) -> Any:
@@ -55,8 +56,8 @@ def numbers(trials: list[Any]) -> list[int]:
     return sorted(t["number"] for t in trials)
 
 
-def test_infeasible_trials_show_their_constraints_and_are_never_best(storage: BaseStorage, client: Client) -> None:
-    written = Written(storage, "s", OBJECTIVES)
+def test_infeasible_trials_show_their_constraints_and_are_never_best(storage: BaseStorage, write: Write, client: Client) -> None:
+    written = write("s", storage=storage)
     good = written.completed(0.9, 2.0)
     dominating_but_refused = written.completed(0.99, 1.0, over=0.5)
     refused = written.lost("infeasible")
@@ -73,42 +74,42 @@ def test_infeasible_trials_show_their_constraints_and_are_never_best(storage: Ba
     assert len(by_number) == 6
 
 
-def test_the_database_keeps_one_format(storage: BaseStorage, client: Client) -> None:
-    Written(storage, "s", OBJECTIVES).completed(0.9, 2.0, over=0.5)
+def test_the_database_keeps_one_format(storage: BaseStorage, write: Write, client: Client) -> None:
+    write("s", storage=storage).completed(0.9, 2.0, over=0.5)
     client.study("s")
     study = optuna.load_study(study_name="s", storage=storage)
     assert study.trials[0].constraints == {"macs": 0.5}
     assert "constraints" not in study.trials[0].system_attrs
 
 
-def test_one_objective_takes_the_best_feasible_trial(storage: BaseStorage, client: Client) -> None:
-    written = Written(storage, "one", (("accuracy", "maximize"),))
+def test_one_objective_takes_the_best_feasible_trial(storage: BaseStorage, write: Write, client: Client) -> None:
+    written = write("one", (("accuracy", "maximize"),), storage)
     written.completed(0.99, over=2.0)
     assert numbers(client.study("one")["best_trials"]) == []
-    good = Written(storage, "two", (("accuracy", "maximize"),))
+    good = write("two", (("accuracy", "maximize"),), storage)
     good.completed(0.99, over=2.0)
     best = good.completed(0.9)
     good.completed(0.8)
     assert numbers(client.study("two")["best_trials"]) == [best]
 
 
-def test_infinite_violations_are_json(storage: BaseStorage, client: Client) -> None:
+def test_infinite_violations_are_json(storage: BaseStorage, write: Write, client: Client) -> None:
     study = optuna.create_study(storage=storage, study_name="inf", directions=["minimize", "minimize"])
     study.add_trial(create_trial(values=[math.inf, math.inf], constraints={"a": math.inf, "b": -math.inf}))
     trial = client.study("inf")["trials"][0]
     assert trial["constraints"][0] > 0 > trial["constraints"][1]
 
 
-def test_importances_are_served_beside_refused_trials(storage: BaseStorage, client: Client) -> None:
-    written = Written(storage, "imp", OBJECTIVES).search(12)
+def test_importances_are_served_beside_refused_trials(storage: BaseStorage, write: Write, client: Client) -> None:
+    written = write("imp", storage=storage).search(12)
     written.lost("infeasible")
     answer = client.get(f"/api/studies/{client.id_of('imp')}/param_importances")
     assert len(answer["param_importances"]) == 2
     assert all(math.isfinite(p["importance"]) for p in answer["param_importances"][0])
 
 
-def test_new_trials_appear_after_polling(storage: BaseStorage, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    written = Written(storage, "poll", OBJECTIVES)
+def test_new_trials_appear_after_polling(storage: BaseStorage, write: Write, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = write("poll", storage=storage)
     running = written.running()
     assert client.study("poll")["trials"][running]["state"] == "Running"
     study = written.study
@@ -135,9 +136,9 @@ def test_a_taken_port_is_said_so(memory: BaseStorage) -> None:
         dashboard.open_server(memory, port=server.server_port)
 
 
-def test_pareto_front_agrees_with_optuna(write: Callable[..., Written]) -> None:
+def test_pareto_front_agrees_with_optuna(write: Write) -> None:
     for count in (2, 3):
-        objectives = (*OBJECTIVES, ("energy_mj", "minimize"))[:count]
+        objectives = (("accuracy", "maximize"), ("latency_ms", "minimize"), ("energy_mj", "minimize"))[:count]
         written = write(f"s{count}", objectives).search(60, seed=count)
         study = written.study
         expected = [t.number for t in study.best_trials]

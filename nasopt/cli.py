@@ -1,0 +1,277 @@
+"""The command line: parses, calls the functions of the Python API, prints. Heavy imports wait until a command needs them."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from nasopt.errors import NasoptError, UsageError
+
+app = typer.Typer(
+    name="nasopt",
+    help="Search for networks that decide, input by input, how much of themselves to run.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+StudyFile = Annotated[str, typer.Argument(metavar="STUDY.yaml", help="Study file.")]
+StudyName = Annotated[str, typer.Argument(metavar="STUDY", help="Study file, or name of a stored study.")]
+StudyNames = Annotated[list[str] | None, typer.Argument(metavar="STUDY...", help="Study files or names.")]
+Storage = Annotated[str | None, typer.Option("--storage", help="SQLAlchemy URL of the database.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+Assignments = Annotated[
+    list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Override a key; may be repeated.")
+]
+
+
+def _spec(
+    study: str,
+    assignments: list[str] | None,
+    storage: str | None = None,
+    trials: int | None = None,
+    sampler: str | None = None,
+) -> Any:
+    from nasopt.spec.study import load_spec
+
+    shorthands = {"study.storage": storage, "study.trials": trials, "sampler": sampler}
+    given = [f"{key}={json.dumps(value)}" for key, value in shorthands.items() if value is not None]
+    return load_spec(study, overrides=[*(assignments or []), *given])
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, indent=2, allow_nan=False))
+
+
+def _console() -> Console:
+    return Console(soft_wrap=False)
+
+
+@app.command()
+def run(
+    study: StudyFile,
+    assignments: Assignments = None,
+    storage: Storage = None,
+    trials: Annotated[int | None, typer.Option(help="Trained and measured trials to end with.")] = None,
+    sampler: Annotated[str | None, typer.Option(help="Search strategy, by name.")] = None,
+    allow_changes: Annotated[bool, typer.Option(help="Go on though the study file has changed.")] = False,
+    tracker: Annotated[list[str] | None, typer.Option(help="Mirror trials: tensorboard or wandb.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print warnings and the result only.")] = False,
+    verbose: Annotated[int, typer.Option("--verbose", "-v", count=True, help="Say more; twice for debugging.")] = 0,
+    log_file: Annotated[Path | None, typer.Option(help="Also write a log to this file.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Run a study, or go on with it, until it has the trials that its file asks for."""
+    from nasopt.study import Watcher, study_json, summarise
+    from nasopt.study import run as run_study
+    from nasopt.study.trackers import Trackers
+
+    _log_to(log_file, verbose)
+    spec = _spec(study, assignments, storage, trials, sampler)
+    console = Console(stderr=True) if as_json else _console()
+    with Watcher(console, verbosity=-1 if quiet else verbose) as watch, Trackers(tracker or [], spec) as trackers:
+        result = run_study(spec, listener=trackers.beside(watch), allow_changes=allow_changes)
+    if as_json:
+        _print_json(study_json(result.study.view()))
+    else:
+        for part in summarise(result, study, storage):
+            console.print(part)
+
+
+@app.command()
+def init(
+    path: Annotated[Path, typer.Argument(metavar="MY_STUDY.yaml", help="File to write.")],
+    force: Annotated[bool, typer.Option(help="Overwrite an existing file.")] = False,
+) -> None:
+    """Write a commented study file to start from."""
+    from nasopt.spec.starting import write_starting_point
+
+    write_starting_point(path, force=force)
+    print(f"wrote {path}; next: nasopt space {path}, then nasopt run {path}")
+
+
+@app.command()
+def space(study: StudyFile, assignments: Assignments = None, as_json: Json = False) -> None:
+    """Print a study's search space: its distributions and how many points it has."""
+    from nasopt.space.listing import space_json, space_table
+
+    spec = _spec(study, assignments)
+    if as_json:
+        _print_json(space_json(spec))
+    else:
+        _console().print(space_table(spec))
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of study files, for editors that complete them."""
+    from nasopt.spec.study import StudySpec
+
+    _print_json(StudySpec.model_json_schema(by_alias=True))
+
+
+@app.command()
+def status(studies: StudyNames = None, storage: Storage = None, as_json: Json = False) -> None:
+    """Show how far studies are and what they have cost; all studies here if none is named."""
+    from nasopt.report import status_table
+    from nasopt.study import find_views, study_json
+
+    views = find_views(studies or [], storage)
+    if as_json:
+        _print_json([study_json(view) for view in views])
+    else:
+        _console().print(status_table(views))
+
+
+@app.command()
+def report(
+    study: StudyName,
+    storage: Storage = None,
+    to: Annotated[Path | None, typer.Option(help="Folder to write to; report-STUDY if left out.")] = None,
+    test: Annotated[bool, typer.Option(help="Score the front's networks on the test split first.")] = True,
+) -> None:
+    """Write a report of a study, in Markdown and HTML."""
+    from nasopt.report import front_table, write_report
+    from nasopt.study import find_study, score_front
+
+    found = find_study(study, storage)
+    console = _console()
+    if test:
+        with console.status("scoring the front on the test split"):
+            score_front(found)
+    view = found.view()
+    files = write_report(view, to or Path(f"report-{view.name}"))
+    console.print(front_table(view))
+    print(f"wrote {files.markdown} and {files.html}")
+
+
+@app.command()
+def compare(
+    studies: Annotated[list[str], typer.Argument(metavar="STUDY...", help="Study files or names.")],
+    trial: Annotated[list[int] | None, typer.Option(help="Compare these trials of one study instead.")] = None,
+    storage: Storage = None,
+    as_json: Json = False,
+    to: Annotated[Path | None, typer.Option(help="Folder for figures.")] = None,
+) -> None:
+    """Compare studies, or trials of one study."""
+    from nasopt.report import Comparison, compare_trials, compare_views, comparison_table, write_comparison_figures
+    from nasopt.study import find_views
+
+    views = find_views(studies, storage)
+    if trial and len(views) != 1:
+        raise UsageError("--trial compares trials of one study; name just one")
+    compared = compare_trials(views[0], trial) if trial else compare_views(views)
+    if to is not None and isinstance(compared, Comparison):
+        write_comparison_figures(views, compared, to)
+    if as_json:
+        _print_json(compared.to_json())
+    else:
+        _console().print(comparison_table(compared))
+
+
+@app.command()
+def export(
+    study: StudyName,
+    trial: Annotated[int, typer.Option(help="Number of a finished trial.")],
+    to: Annotated[Path, typer.Option(help="Folder to write to.")],
+    storage: Storage = None,
+) -> None:
+    """Write a trial's network as ONNX graphs with a model card."""
+    from nasopt.study import export as export_trial
+    from nasopt.study import find_study
+
+    files = export_trial(find_study(study, storage), trial, to)
+    print(f"wrote {files.routed}, {files.easy}, {files.hard}, {files.card} and {files.config}")
+
+
+@app.command()
+def measure(
+    model: Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="ONNX graph with fixed float32 inputs.")],
+    device: Annotated[str, typer.Option(help="Device profile, by name or path.")] = "local",
+    as_json: Json = False,
+) -> None:
+    """Take latency, energy and memory of an ONNX model on a device."""
+    from dataclasses import asdict
+
+    from nasopt.hardware import measure as measure_model
+    from nasopt.hardware import measurement_table
+
+    taken = measure_model(model, device)
+    if as_json:
+        _print_json(asdict(taken))
+    else:
+        _console().print(measurement_table(taken))
+
+
+@app.command()
+def devices(as_json: Json = False) -> None:
+    """List the device profiles that come with nasopt."""
+    from nasopt.hardware import devices_table, load_profile, profiles
+
+    known = [load_profile(name) for name in profiles()]
+    if as_json:
+        _print_json([profile.model_dump(mode="json") for profile in known])
+    else:
+        _console().print(devices_table(known))
+
+
+@app.command()
+def dashboard(
+    study: StudyName,
+    storage: Storage = None,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; others than this machine may delete studies.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8080,
+) -> None:
+    """Browse a study in optuna-dashboard, constraints respected."""
+    from nasopt.report import serve
+    from nasopt.study import find_study
+
+    found = find_study(study, storage)
+    print(f"{found.name}: http://{host}:{port}/dashboard (Ctrl-C ends it)", flush=True)
+    serve(found.storage, found.artifact_store, host=host, port=port)
+
+
+def _log_to(file: Path | None, verbose: int) -> None:
+    handlers: list[logging.Handler] = []
+    if file is not None:
+        try:
+            handlers.append(logging.FileHandler(file))
+        except OSError as error:
+            raise NasoptError(f"cannot write the log {file}: {error.strerror}") from error
+    if verbose > 1:
+        handlers.append(logging.StreamHandler())
+    level = logging.DEBUG if verbose > 1 else logging.INFO
+    logger = logging.getLogger("nasopt")
+    logger.setLevel(level)
+    for handler in handlers:
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        logger.addHandler(handler)
+
+
+def main() -> None:
+    """Entry point: a user's mistake is a line on standard error, not a traceback. Exit code 2 for usage, 1 for a failed run."""
+    try:
+        app()
+    except NasoptError as error:
+        for line in str(error).splitlines():
+            print(f"nasopt: {line}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        command = " ".join(sys.argv[1:])
+        print(
+            f"\nnasopt: interrupted; what finished is stored, and the trial under way runs again with: nasopt {command}",
+            file=sys.stderr,
+        )
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""The model card of an exported network: what it is, what it was measured to do, and how to feed it."""
+
+from __future__ import annotations
+
+from nasopt.records import METRICS, split_metric
+from nasopt.report.notation import figure_text, heading, network_text
+from nasopt.report.view import StudyView, TrialView
+
+
+def model_card(view: StudyView, trial: TrialView) -> str:
+    """Markdown about one finished trial."""
+    outcome = trial.outcome
+    assert outcome is not None
+    lines = [f"# Trial {trial.number} of {view.name}", ""]
+    lines += _about(view, trial)
+    lines += ["", "## Figures", "", "| metric | value |", "|---|---|"]
+    names = [*outcome.quality, *outcome.costs]
+    lines += [f"| {heading(view, name)} ({_label(name)}) | {figure_text(view, trial, name)} |" for name in names]
+    lines += ["", f"On {view.data.get('validation', '?')} validation images; ± is half of the 95% interval."]
+    if (score := view.test_scores.get(trial.number)) is not None:
+        accuracy, images = score["accuracy"], int(score["images"])
+        lines += ["", f"On {images} test images: accuracy {accuracy:.2%}, exit rate {score['exit_rate']:.1%}."]
+    lines += ["", "## Devices", ""]
+    lines += [f"- {d.name}: {d.description} Costs are {d.provenance}, by {d.backend}." for d in view.devices]
+    return "\n".join([*lines, "", *_usage(view)]) + "\n"
+
+
+def _about(view: StudyView, trial: TrialView) -> list[str]:
+    lines = [
+        f"A dynamic network for {view.data.get('name', 'an unnamed data set')}: a little network answers every input,"
+    ]
+    lines += ["and a big one those of which the router is not sure."]
+    if (network := network_text(view, trial)) is not None:
+        lines += ["", f"- little: `{network.little}`", f"- big: `{network.big}`", f"- router: {network.router}"]
+    return lines
+
+
+def _usage(view: StudyView) -> list[str]:
+    preprocessing = view.data.get("preprocessing") or {}
+    mean, std = preprocessing.get("mean"), preprocessing.get("std")
+    return [
+        "## Use",
+        "",
+        "- `routed.onnx`: `image` (1, channels, height, width) -> `logits`, `exited`. Both networks behind one ONNX `If`;",
+        "  the big one runs only where the router's score is below the threshold.",
+        "- `easy.onnx` and `hard.onnx`: the same as two graphs for a runtime that handles `If` badly: run `easy`, and",
+        "  `hard` on its `features` where `score` is below the threshold (`tau` in `config.json`).",
+        f"- Input: pixels divided by 255, minus mean {mean}, divided by standard deviation {std}, for each channel.",
+    ]
+
+
+def _label(name: str) -> str:
+    return METRICS[split_metric(name)[0]].label

@@ -1,0 +1,93 @@
+"""Whether studies may be compared at all, and what a reader must know when they may."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from nasopt.errors import UsageError
+from nasopt.records import DEVICE_METRICS, split_metric
+from nasopt.report.view import StudyView
+
+
+def check(views: Sequence[StudyView]) -> tuple[str, ...]:
+    """Warnings about differences that a reader must weigh.
+
+    Raises:
+        UsageError: fewer than two studies, one named twice, one without a finished trial, or figures that mean
+            different things: other objectives, another data set, another device or origin of the same cost.
+    """
+    names = [v.name for v in views]
+    if len(views) < 2:
+        raise UsageError("comparing takes two studies or more; nasopt report shows one")
+    if twice := [n for n in names if names.count(n) > 1]:
+        raise UsageError(f"study {twice[0]!r} is named twice; name different studies")
+    if empty := [v.name for v in views if not v.finished()]:
+        raise UsageError(f"study {empty[0]!r} has no trained and measured trial yet; run it first")
+    first = views[0]
+    for other in views[1:]:
+        _same_objectives(first, other)
+        _same_data(first, other)
+    for metric in (o.metric for o in first.objectives):
+        _same_origin(views, metric)
+    return tuple(w for other in views[1:] for w in _warnings(first, other))
+
+
+def _same_objectives(first: StudyView, other: StudyView) -> None:
+    ours, theirs = ([f"{o.metric} ({o.direction})" for o in v.objectives] for v in (first, other))
+    if ours != theirs:
+        raise UsageError(
+            f"{first.name!r} optimises {', '.join(ours)} and {other.name!r} {', '.join(theirs)}; "
+            "compare studies with the same objectives in the same order"
+        )
+
+
+def _same_data(first: StudyView, other: StudyView) -> None:
+    ours, theirs = first.data.get("name"), other.data.get("name")
+    if ours != theirs:
+        raise UsageError(
+            f"{first.name!r} is scored on {ours} and {other.name!r} on {theirs}; accuracies on different data sets "
+            "cannot be compared"
+        )
+
+
+def _same_origin(views: Sequence[StudyView], metric: str) -> None:
+    """Refuse to set figures of different origin or device against each other."""
+    origins = {v.name: " and ".join(v.provenances(metric)) for v in views}
+    if len(set(origins.values())) > 1 or any(len(v.provenances(metric)) > 1 for v in views):
+        told = ", ".join(f"{origin or 'unstated'} in {name!r}" for name, origin in origins.items())
+        raise UsageError(f"{metric} is {told}; figures of different origin are never compared")
+    if split_metric(metric)[0] not in DEVICE_METRICS:
+        return
+    devices = {v.name: d.name if (d := v.device_of(metric)) else "an unnamed device" for v in views}
+    if len(set(devices.values())) > 1:
+        told = ", ".join(f"{device} in {name!r}" for name, device in devices.items())
+        raise UsageError(f"{metric} was taken on {told}; costs of different devices cannot be compared")
+
+
+def _warnings(first: StudyView, other: StudyView) -> Iterator[str]:
+    pair = f"{first.name!r} and {other.name!r}"
+    measured = any("measured" in first.provenances(o.metric) for o in first.objectives)
+    if measured and (keys := differing(first.host, other.host)):
+        yield f"{pair} ran on different hosts ({', '.join(keys)}): their measured costs may differ for that alone"
+    splits = ("train", "validation", "test", "classes", "fingerprint")
+    if keys := [k for k in splits if first.data.get(k) != other.data.get(k)]:
+        yield f"{pair} split the data differently ({', '.join(keys)})"
+    for section, meaning in (
+        ("space", "search different spaces"),
+        ("training", "train differently"),
+        ("hardware", "measure by different protocols"),
+    ):
+        keys = differing(first.spec.get(section) or {}, other.spec.get(section) or {})
+        if keys:
+            yield f"{pair} {meaning} ({', '.join(f'{section}.{k}' for k in keys)})"
+    if first.constraints != other.constraints:
+        yield f"{pair} have different constraints: what one refuses the other may keep"
+    packages = differing(first.versions, other.versions)
+    if packages:
+        yield f"{pair} ran with different versions of {', '.join(packages)}"
+
+
+def differing(first: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    """Keys whose values differ, sorted."""
+    return sorted(k for k in {*first, *other} if first.get(k) != other.get(k))

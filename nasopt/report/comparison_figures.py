@@ -1,0 +1,149 @@
+"""Figures of a comparison: attainment surfaces and hypervolume histories of several studies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from nasopt.report.compare import Attainment, Comparison
+from nasopt.report.figures import number_axes
+from nasopt.report.hypervolume import history, hypervolume
+from nasopt.report.notation import heading, scaled
+from nasopt.report.theme import LIGHT, MARKERS, Theme, canvas, legend, log_if_wide, save
+from nasopt.report.view import Objective, StudyView
+
+_DASHES = ("-", "--", ":", "-.")
+
+
+def attainment_figure(views: Sequence[StudyView], comparison: Comparison, theme: Theme = LIGHT) -> Figure | None:
+    """What each method attains at the common number of trials; None with one objective.
+
+    Two objectives: the median surface as a line, from the best to the worst run as a band. More: the fronts of the
+    studies, one panel a pair of objectives.
+    """
+    objectives = comparison.objectives
+    if len(objectives) < 2:
+        return None
+    if len(objectives) > 2:
+        return _fronts(views, comparison, theme)
+    figure, (ax,) = canvas(theme, 1, height=5.0)
+    up, across = objectives
+    for index, group in enumerate(dict.fromkeys(a.group for a in comparison.attainment)):
+        surfaces = {a.percent: a for a in comparison.attainment if a.group == group}
+        color = theme.series[index % 6]
+        if 0.0 in surfaces:
+            _band(ax, surfaces[0.0], surfaces[100.0], up, across, color)
+        middle = surfaces.get(50.0, surfaces[100.0])
+        x, y = _stairs(middle, up, across)
+        runs = sum(s.group == group for s in comparison.studies)
+        label = f"{group}, median of {runs} runs" if runs > 1 else group
+        step = "pre" if across.direction == "maximize" else "post"
+        ax.step(
+            x, y, where=step, color=color, linewidth=1.8, linestyle=_DASHES[index // 6 % 4],
+            marker=MARKERS[index % 6], markersize=4, label=label,
+        )  # fmt: skip
+    log_if_wide(ax, "x", [scaled(across.metric, p[1]) for a in comparison.attainment for p in a.points])
+    number_axes(ax, across.metric, up.metric)
+    ax.set_xlabel(heading(views[0], across.metric))
+    ax.set_ylabel(heading(views[0], up.metric))
+    legend(ax, theme, loc="lower right" if up.direction == "maximize" else "best")
+    return figure
+
+
+def _stairs(surface: Attainment, up: Objective, across: Objective) -> tuple[list[float], list[float]]:
+    points = sorted((scaled(across.metric, p[1]), scaled(up.metric, p[0])) for p in surface.points)
+    return [x for x, _ in points], [y for _, y in points]
+
+
+def _band(
+    ax: Axes, best: Attainment, worst: Attainment, up: Objective, across: Objective, color: str
+) -> None:  # fmt: skip
+    """Shade between what the best and what every run attains, over the costs where both are defined."""
+    (bx, by), (wx, wy) = _stairs(best, up, across), _stairs(worst, up, across)
+    xs = np.array(sorted({*bx, *wx}))
+    best_y, worst_y = _along(xs, bx, by, across), _along(xs, wx, wy, across)
+    both = np.isfinite(best_y) & np.isfinite(worst_y)
+    step = "pre" if across.direction == "maximize" else "post"
+    ax.fill_between(xs[both], best_y[both], worst_y[both], step=step, color=color, alpha=0.16, linewidth=0)
+
+
+def _along(xs: np.ndarray, x: list[float], y: list[float], across: Objective) -> np.ndarray:
+    """Height of a staircase at each of `xs`; NaN where it has not begun."""
+    if across.direction == "maximize":
+        index = np.searchsorted(x, xs, side="left")
+        return np.array([y[i] if i < len(y) else np.nan for i in index])
+    index = np.searchsorted(x, xs, side="right") - 1
+    return np.array([y[i] if i >= 0 else np.nan for i in index])
+
+
+def _fronts(views: Sequence[StudyView], comparison: Comparison, theme: Theme) -> Figure:
+    pairs = list(combinations([o.metric for o in comparison.objectives], 2))
+    figure, axes = canvas(theme, len(pairs))
+    for panel, (ax, (first, second)) in enumerate(zip(axes, pairs, strict=True)):
+        across, up = (second, first) if first == "accuracy" else (first, second)
+        for index, view in enumerate(views):
+            found = [(view.figure(t, across), view.figure(t, up)) for t in view.front()]
+            points = [(scaled(across, a[0]), scaled(up, b[0])) for a, b in found if a and b]
+            x, y = zip(*points, strict=True) if points else ((), ())
+            ax.scatter(
+                x, y, s=26, alpha=0.8, linewidths=0, color=theme.series[index % 6], marker=MARKERS[index % 6],
+                label=view.name,
+            )  # fmt: skip
+        number_axes(ax, across, up)
+        ax.set_xlabel(heading(views[0], across))
+        ax.set_ylabel(heading(views[0], up))
+        if panel == 0:
+            legend(ax, theme)
+    return figure
+
+
+def histories_figure(views: Sequence[StudyView], comparison: Comparison, theme: Theme = LIGHT) -> Figure:
+    """Hypervolume of each study by trials and by seconds, as a share of all studies' together."""
+    signs = np.array([o.sign for o in comparison.objectives])
+    point = np.array(comparison.reference) * signs
+    together = hypervolume(np.concatenate([v.losses(v.front()) for v in views]), point) or 1.0
+    figure, axes = canvas(theme, 2, height=3.8)
+    labels = {"trials": "trained and measured trials", "seconds": "cost of the search (minutes)"}
+    groups = {s.name: s.group for s in comparison.studies}
+    order = list(dict.fromkeys(groups.values()))
+    for ax, by in zip(axes, ("trials", "seconds"), strict=True):
+        for view in views:
+            budget, reached = history(view, point, by=by)  # type: ignore[arg-type]
+            x = budget / 60 if by == "seconds" else budget
+            index = order.index(groups[view.name])
+            run = [n for n in groups if groups[n] == groups[view.name]].index(view.name)
+            ax.step(
+                x, 100 * reached / together, where="post", color=theme.series[index % 6], linewidth=1.7,
+                linestyle=_DASHES[run % 4], label=view.name,
+            )  # fmt: skip
+        common = next(h for h in comparison.hypervolume if h.by == by and h.fraction == 1.0).budget
+        ax.axvline(common / 60 if by == "seconds" else common, color=theme.muted, linewidth=1, linestyle=":")
+        ax.set_ylim(0, 104)
+        ax.set_xlim(left=0)
+        ax.set_xlabel(labels[by])
+    axes[0].set_ylabel("hypervolume (% of all studies' together)")
+    legend(axes[1], theme, loc="lower right")
+    return figure
+
+
+def write_comparison_figures(
+    views: Sequence[StudyView], comparison: Comparison, folder: Path
+) -> tuple[Path, ...]:  # fmt: skip
+    """Write `attainment` and `histories` into a folder, each as PNG and SVG; the files written."""
+    folder.mkdir(parents=True, exist_ok=True)
+    figures = {
+        "attainment": attainment_figure(views, comparison),
+        "histories": histories_figure(views, comparison),
+    }
+    written = []
+    for name, figure in figures.items():
+        if figure is not None:
+            for suffix in (".png", ".svg"):
+                save(figure, folder / f"{name}{suffix}")
+                written.append(folder / f"{name}{suffix}")
+    return tuple(written)

@@ -1,0 +1,134 @@
+"""Comparisons for the terminal, as rich renderables."""
+
+from __future__ import annotations
+
+from rich.console import Group, RenderableType
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from nasopt.report.compare import Comparison
+from nasopt.report.notation import duration, show, short_name, significant
+from nasopt.report.side_by_side import Figure, TrialComparison
+
+
+def comparison_table(comparison: Comparison | TrialComparison) -> RenderableType:
+    """A comparison of studies or of trials, with what must be known to read it."""
+    if isinstance(comparison, TrialComparison):
+        return _trials(comparison)
+    parts: list[RenderableType] = [Text(f"! {w}", style="yellow") for w in comparison.warnings]
+    parts += [_studies(comparison), _hypervolumes(comparison), _bests(comparison), _coverage(comparison)]
+    if any(len([s for s in comparison.studies if s.group == g]) > 1 for g in _groups(comparison)):
+        parts.append(_by_group(comparison))
+    return Group(*parts)
+
+
+def _groups(comparison: Comparison) -> list[str]:
+    return list(dict.fromkeys(s.group for s in comparison.studies))
+
+
+def _table(title: str, caption: str = "") -> Table:
+    return Table(
+        title=escape(title), title_justify="left", caption=escape(caption) or None, caption_justify="left"
+    )
+
+
+def _studies(comparison: Comparison) -> Table:
+    table = _table("Studies", "cost: supernet and all trials, charged as if no cache had answered")
+    for name in ("study", "method", "seed", "trials", "front", "cost", "hypervolume at its end"):
+        table.add_column(name, justify="left" if name in ("study", "method") else "right")
+    for s in comparison.studies:
+        seed = "–" if s.seed is None else str(s.seed)
+        cells = [s.name, s.group, seed, str(s.trials), str(s.front), duration(s.seconds), significant(s.hypervolume)]
+        table.add_row(*map(escape, cells))
+    return table
+
+
+def _hypervolumes(comparison: Comparison) -> Table:
+    point = ", ".join(
+        f"{o.metric} {show(o.metric, v)}" for o, v in zip(comparison.objectives, comparison.reference, strict=True)
+    )
+    table = _table(
+        "Hypervolume at equal cost, % of all studies' together", f"up to the common reference point: {point}"
+    )
+    table.add_column("budget")
+    for s in comparison.studies:
+        table.add_column(escape(s.name), justify="right")
+    for row in comparison.hypervolume:
+        budget = f"{row.budget:.0f} trials" if row.by == "trials" else duration(row.budget)
+        top = max(row.shares.values())
+        cells = [f"{100 * row.shares[s.name]:.1f}" for s in comparison.studies]
+        bold = [f"[bold]{c}[/bold]" if row.shares[s.name] == top else c for c, s in zip(cells, comparison.studies, strict=True)]
+        table.add_row(f"{row.fraction:.0%}: {budget}", *bold)
+    return table
+
+
+def _bests(comparison: Comparison) -> Table:
+    table = _table("Best value of each objective at equal cost", "# is the trial; ± is half of the 95% interval")
+    table.add_column("objective")
+    table.add_column("budget")
+    for s in comparison.studies:
+        table.add_column(escape(s.name), justify="right")
+    for row in comparison.best:
+        budget = f"{row.budget:.0f} trials" if row.by == "trials" else duration(row.budget)
+        cells = []
+        for s in comparison.studies:
+            value = row.values[s.name]
+            shown = "–" if value is None else show(row.metric, value, row.intervals[s.name], comparison.origins[row.metric])
+            cells.append(escape(f"{shown} #{row.trials[s.name]}" if value is not None else shown))
+        table.add_row(escape(short_name(row.metric)), budget, *cells)
+    return table
+
+
+def _coverage(comparison: Comparison) -> Table:
+    table = _table("Coverage: % of the column's front that the row's front covers", "at the end of each study")
+    table.add_column("")
+    for s in comparison.studies:
+        table.add_column(escape(s.name), justify="right")
+    for a in comparison.studies:
+        covered = comparison.coverage[a.name]
+        cells = ["–" if a is b else f"{100 * covered[b.name]:.0f}" for b in comparison.studies]
+        table.add_row(escape(a.name), *cells)
+    return table
+
+
+def _by_group(comparison: Comparison) -> Table:
+    table = _table("Hypervolume by method: median over its runs (smallest to largest), %")
+    table.add_column("budget")
+    groups = _groups(comparison)
+    for group in groups:
+        runs = sum(s.group == group for s in comparison.studies)
+        table.add_column(escape(f"{group} ({runs} run{'s' if runs > 1 else ''})"), justify="right")
+    for row in comparison.hypervolume:
+        budget = f"{row.budget:.0f} trials" if row.by == "trials" else duration(row.budget)
+        cells = []
+        for group in groups:
+            low, middle, high = (100 * v for v in row.groups[group])
+            cells.append(f"{middle:.1f} ({low:.1f} to {high:.1f})" if high > low else f"{middle:.1f}")
+        table.add_row(f"{row.fraction:.0%}: {budget}", *cells)
+    return table
+
+
+def _trials(comparison: TrialComparison) -> RenderableType:
+    table = _table(
+        f"Trials of {comparison.study}",
+        "bold is best; ≈ marks figures whose 95% interval meets the best one's: the difference may be chance",
+    )
+    table.add_column("")
+    for number in comparison.numbers:
+        table.add_column(f"trial {number}", justify="right")
+    for row in comparison.rows:
+        table.add_row(escape(short_name(row.metric)), *(_cell(row.metric, f) for f in row.figures))
+    if comparison.params:
+        table.add_section()
+        for name, values in comparison.params.items():
+            shown = [f"{v:.4g}" if isinstance(v, float) else str(v) for v in values]
+            table.add_row(escape(name), *map(escape, shown), style="dim")
+    return table
+
+
+def _cell(metric: str, figure: Figure | None) -> str:
+    if figure is None:
+        return "–"
+    text = escape(show(metric, figure.value, figure.ci95, figure.provenance))
+    return f"[bold]{text}[/bold]" if figure.best else f"≈ {text}" if figure.tied else text

@@ -1,0 +1,49 @@
+"""A front on the test split: scored once, from the weights that its trials stored, and kept with the study."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from nasopt import plugins
+from nasopt.cache import Cache
+from nasopt.errors import CacheError
+from nasopt.problems import Problem
+from nasopt.records import ArtifactNames, StudyKeys
+from nasopt.study.opening import Study
+from nasopt.study.trials import stored_files
+
+
+def score_front(
+    study: Study, *, problem: Problem | None = None, progress: Callable[[int, int], None] | None = None
+) -> dict[str, dict[str, float]]:
+    """Score the front's networks that have no test score yet; all scores so far, by trial number.
+
+    The test split is touched here and nowhere else, and no sampler reads these scores. [DESIGN rule 2]
+
+    Args:
+        study: from `open_study`.
+        problem: the study's problem, if it is loaded already.
+        progress: called with (scored so far, to score).
+
+    Raises:
+        CacheError: a trial's weights are gone.
+        DataError: the data set cannot be loaded here, or is not the one that the study was run on.
+    """
+    with study.lock("test-scores"):
+        scores: dict[str, dict[str, float]] = dict(study.optuna.user_attrs.get(StudyKeys.TEST_SCORES, {}))
+        missing = [trial for trial in study.view().front() if str(trial.number) not in scores]
+        if missing:
+            problem = problem or plugins.load("problems", study.spec.space.family)(study.spec, Cache())
+        for done, trial in enumerate(missing, start=1):
+            assert problem is not None
+            stored = study.optuna.get_trials(deepcopy=False)[trial.number]
+            weights = stored_files(study, stored._trial_id).get(ArtifactNames.WEIGHTS)
+            if weights is None:
+                raise CacheError(
+                    f"the weights of trial {trial.number} are not in {study.artifacts}; rerun the study to score it"
+                )
+            scores[str(trial.number)] = dict(problem.score_test(trial.params, weights))
+            study.optuna.set_user_attr(StudyKeys.TEST_SCORES, scores)
+            if progress is not None:
+                progress(done, len(missing))
+    return scores

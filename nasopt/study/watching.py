@@ -1,0 +1,96 @@
+"""A live view of a run for a terminal; plain lines where there is none."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import TimeRemainingColumn as Remaining
+
+from nasopt.study.events import Event, PreparationProgress, StudyOpened, TrialEnded, TrialStarted
+
+_SHOWN = ("accuracy", "exit_rate", "latency_ms", "energy_mj", "macs")
+
+
+class Watcher:
+    """A listener that draws progress bars for the supernet and the trials, and prints what needs saying."""
+
+    def __init__(self, console: Console, *, verbosity: int = 0) -> None:
+        """`verbosity` -1 prints notices only, 0 adds progress, 1 a line for each trial."""
+        self._console = console
+        self._verbosity = verbosity
+        self._live = verbosity >= 0 and console.is_terminal
+        self._progress = Progress(
+            TextColumn("{task.description:<10}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            Remaining(),
+            TextColumn("{task.fields[note]}"),
+            console=console,
+            disable=not self._live,
+        )
+        self._supernet: TaskID | None = None
+        self._trials: TaskID | None = None
+        self._opened: StudyOpened | None = None
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self._progress.stop()
+
+    def __call__(self, event: Event) -> None:
+        """Receive one event of a run."""
+        match event:
+            case StudyOpened():
+                self._open(event)
+            case PreparationProgress():
+                self._prepare(event.step)
+            case TrialStarted(adopted=True):
+                self._say(f"trial {event.number} was interrupted; it runs again with the same parameters")
+            case TrialEnded():
+                self._end(event)
+
+    def _open(self, event: StudyOpened) -> None:
+        self._opened = event
+        for notice in event.notices:
+            self._console.print(f"! {notice}", style="yellow", markup=False, highlight=False)
+        state = f"{event.finished} of {event.trials} trials finished"
+        self._say(f"study {event.name} in {event.storage}: {state}")
+
+    def _prepare(self, step: Any) -> None:
+        epoch, epochs = step.epoch, step.epochs
+        if self._supernet is None:
+            if step.resumed:
+                self._say(f"supernet: resumed after epoch {step.resumed}")
+            self._supernet = self._progress.add_task("supernet", total=epochs, note="")
+        self._progress.update(self._supernet, completed=epoch, note=f"loss {step.loss:.3f}")
+        if not self._live and (epoch == epochs or epoch % max(epochs // 5, 1) == 0):
+            self._say(f"supernet: epoch {epoch} of {epochs}, loss {step.loss:.3f}, {step.seconds:.0f} s")
+
+    def _end(self, event: TrialEnded) -> None:
+        if self._trials is None:
+            self._trials = self._progress.add_task("trials", total=event.trials, note="")
+        self._progress.update(self._trials, completed=event.finished, note=_line(event))
+        if event.ended not in ("completed", "infeasible"):
+            self._console.print(f"! trial {event.number} {event.ended}: {event.reason}", style="yellow", markup=False)
+        elif self._verbosity > 0 or (not self._live and event.ended == "completed"):
+            self._say(f"trial {event.number} ({event.finished} of {event.trials}): {_line(event)}")
+
+    def _say(self, line: str) -> None:
+        if self._verbosity >= 0:
+            self._console.print(line, markup=False, highlight=False)
+
+
+def _line(event: TrialEnded) -> str:
+    if event.outcome is None:
+        return f"{event.ended}: {event.reason}"
+    parts = []
+    for name in (*event.outcome.quality, *event.outcome.costs):
+        if name.partition("@")[0] in _SHOWN:
+            parts.append(f"{name} {event.outcome.value(name):.4g}")
+    return ", ".join(parts)
