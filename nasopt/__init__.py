@@ -6,8 +6,9 @@ The names below are the same functions that the command line calls. They are imp
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from nasopt import lazy
 
 if TYPE_CHECKING:
     from nasopt.hardware import measure
@@ -31,28 +32,9 @@ _HOMES = {
     "write_report": "nasopt.report",
 }
 
-__all__ = [
-    "RunResult",
-    "Study",
-    "StudySpec",
-    "compare",
-    "export",
-    "find_study",
-    "load_spec",
-    "measure",
-    "open_study",
-    "run",
-    "score_front",
-    "write_report",
-]
-
-
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        module, _, attribute = _HOMES[name].partition(":")
-        return getattr(importlib.import_module(module), attribute or name)
-    raise AttributeError(f"module 'nasopt' has no attribute {name!r}")
+__all__ = sorted(_HOMES)
+__getattr__ = lazy.attributes(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return __all__

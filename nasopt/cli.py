@@ -1,9 +1,11 @@
-"""The command line: parses, calls the functions of the Python API, prints. Heavy imports wait until a command needs them."""
+"""The command line: parses, calls the Python API, prints. Heavy imports wait until a command needs them."""
 
 from __future__ import annotations
 
 import json
 import logging
+import shlex
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from nasopt.errors import NasoptError, UsageError
+from nasopt.errors import InterruptedRunError, NasoptError, UsageError
 
 app = typer.Typer(
     name="nasopt",
@@ -75,8 +77,15 @@ def run(
     _log_to(log_file, verbose)
     spec = _spec(study, assignments, storage, trials, sampler)
     console = Console(stderr=True) if as_json else _console()
-    with Watcher(console, verbosity=-1 if quiet else verbose) as watch, Trackers(tracker or [], spec) as trackers:
-        result = run_study(spec, listener=trackers.beside(watch), allow_changes=allow_changes)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill ends like Ctrl-C
+    try:
+        with Watcher(console, verbosity=-1 if quiet else verbose) as watch, Trackers(tracker or [], spec) as trackers:
+            result = run_study(spec, listener=trackers.beside(watch), allow_changes=allow_changes)
+    except KeyboardInterrupt:
+        again = shlex.join(["nasopt", *sys.argv[1:]])
+        raise InterruptedRunError(
+            f"interrupted; what finished is stored, and the trial under way runs again with: {again}"
+        ) from None
     if as_json:
         _print_json(study_json(result.study.view()))
     else:
@@ -257,20 +266,13 @@ def _log_to(file: Path | None, verbose: int) -> None:
 
 
 def main() -> None:
-    """Entry point: a user's mistake is a line on standard error, not a traceback. Exit code 2 for usage, 1 for a failed run."""
+    """Entry point: a user's mistake is a line on standard error. Exit code 2 for usage, 1 for a failed run."""
     try:
         app()
     except NasoptError as error:
         for line in str(error).splitlines():
             print(f"nasopt: {line}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        command = " ".join(sys.argv[1:])
-        print(
-            f"\nnasopt: interrupted; what finished is stored, and the trial under way runs again with: nasopt {command}",
-            file=sys.stderr,
-        )
-        sys.exit(130)
 
 
 if __name__ == "__main__":

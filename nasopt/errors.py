@@ -61,5 +61,11 @@ class DivergedError(NasoptError):
     """Training met a loss or weight that is not finite; the network's own fault."""
 
 
+class InterruptedRunError(NasoptError):
+    """The user ended a run; nothing is lost."""
+
+    exit_code = 130
+
+
 class InfeasibleStudyError(NasoptError):
     """The constraints refuse so many candidates that the study cannot fill its trials."""

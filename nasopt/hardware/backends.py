@@ -9,7 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 from nasopt import plugins
 from nasopt.hardware.host import device_lock
 from nasopt.hardware.profiles import load_profile
-from nasopt.records import ExportedModel, Measurement, TimingProtocol
+from nasopt.records import ExportedModel, Measurement, Provenance, TimingProtocol
 from nasopt.spec.device import DeviceProfile
 
 
@@ -18,6 +18,10 @@ class Backend(Protocol):
     """Takes the costs of exported graphs on one device. Built once for a study: it keeps baselines between graphs."""
 
     name: str
+    provenance: Provenance
+    """Of the latencies it gives."""
+    meter: str
+    """Energy meter in use; `none` where it gives no energy."""
 
     def measure(self, model: ExportedModel, protocol: TimingProtocol) -> Measurement:
         """Latency, energy and memory of one run of a graph.

@@ -34,6 +34,7 @@ class OnnxRuntimeBackend:
     """
 
     name = "onnxruntime"
+    provenance: Provenance = "measured"
 
     def __init__(self, profile: DeviceProfile) -> None:
         """Raises MeasurementError if the wanted provider is not installed or the meter cannot be read here."""
@@ -47,6 +48,11 @@ class OnnxRuntimeBackend:
                 f"device {profile.name!r} wants {profile.providers[0]}; {_runtime()} here has {', '.join(available)}; "
                 "install the build of onnxruntime that brings it"
             )
+
+    @property
+    def meter(self) -> str:
+        """Name of the energy meter in use."""
+        return self._meter.name
 
     @property
     def _on_cpu(self) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 from nasopt.errors import MeasurementError
 from nasopt.hardware.graph_cost import GraphCost, graph_cost
-from nasopt.records import Energy, ExportedModel, Latency, Measurement, TimingProtocol
+from nasopt.records import Energy, ExportedModel, Latency, Measurement, Provenance, TimingProtocol
 from nasopt.spec.device import Datasheet, DeviceProfile
 
 _BYTES = {"fp32": 4, "fp16": 2, "int8": 1}
@@ -21,6 +21,7 @@ class RooflineBackend:
     """
 
     name = "predicted"
+    provenance: Provenance = "estimated"
 
     def __init__(self, profile: DeviceProfile) -> None:
         """Raises MeasurementError if the profile has no datasheet figures for its precision."""
@@ -30,6 +31,7 @@ class RooflineBackend:
             )
         self.profile = profile
         self._sheet: Datasheet = profile.datasheet
+        self.meter = "datasheet" if profile.power else "none"
 
     def signature(self) -> dict[str, Any]:
         """What a figure depends on beside graph and protocol."""

@@ -14,7 +14,7 @@ from nasopt.report.compare import Attainment, Comparison
 from nasopt.report.figures import number_axes
 from nasopt.report.hypervolume import history, hypervolume
 from nasopt.report.notation import heading, scaled
-from nasopt.report.theme import LIGHT, MARKERS, Theme, canvas, legend, log_if_wide, save
+from nasopt.report.theme import LIGHT, MARKERS, Theme, canvas, legend, log_if_wide, save, stair_step
 from nasopt.report.view import Objective, StudyView
 
 _DASHES = ("-", "--", ":", "-.")
@@ -42,9 +42,8 @@ def attainment_figure(views: Sequence[StudyView], comparison: Comparison, theme:
         x, y = _stairs(middle, up, across)
         runs = sum(s.group == group for s in comparison.studies)
         label = f"{group}, median of {runs} runs" if runs > 1 else group
-        step = "pre" if across.direction == "maximize" else "post"
         ax.step(
-            x, y, where=step, color=color, linewidth=1.8, linestyle=_DASHES[index // 6 % 4],
+            x, y, where=stair_step(across.direction), color=color, linewidth=1.8, linestyle=_DASHES[index // 6 % 4],
             marker=MARKERS[index % 6], markersize=4, label=label,
         )  # fmt: skip
     log_if_wide(ax, "x", [scaled(across.metric, p[1]) for a in comparison.attainment for p in a.points])
@@ -68,8 +67,9 @@ def _band(
     xs = np.array(sorted({*bx, *wx}))
     best_y, worst_y = _along(xs, bx, by, across), _along(xs, wx, wy, across)
     both = np.isfinite(best_y) & np.isfinite(worst_y)
-    step = "pre" if across.direction == "maximize" else "post"
-    ax.fill_between(xs[both], best_y[both], worst_y[both], step=step, color=color, alpha=0.16, linewidth=0)
+    ax.fill_between(
+        xs[both], best_y[both], worst_y[both], step=stair_step(across.direction), color=color, alpha=0.16, linewidth=0
+    )
 
 
 def _along(xs: np.ndarray, x: list[float], y: list[float], across: Objective) -> np.ndarray:

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nasopt.report.compare import Comparison
-from nasopt.report.notation import duration, show, short_name, significant
+from nasopt.report.notation import duration, short_name, show, significant
 from nasopt.report.side_by_side import Figure, TrialComparison
 
 
@@ -28,9 +28,7 @@ def _groups(comparison: Comparison) -> list[str]:
 
 
 def _table(title: str, caption: str = "") -> Table:
-    return Table(
-        title=escape(title), title_justify="left", caption=escape(caption) or None, caption_justify="left"
-    )
+    return Table(title=escape(title), title_justify="left", caption=escape(caption) or None, caption_justify="left")
 
 
 def _studies(comparison: Comparison) -> Table:
@@ -57,9 +55,9 @@ def _hypervolumes(comparison: Comparison) -> Table:
     for row in comparison.hypervolume:
         budget = f"{row.budget:.0f} trials" if row.by == "trials" else duration(row.budget)
         top = max(row.shares.values())
-        cells = [f"{100 * row.shares[s.name]:.1f}" for s in comparison.studies]
-        bold = [f"[bold]{c}[/bold]" if row.shares[s.name] == top else c for c, s in zip(cells, comparison.studies, strict=True)]
-        table.add_row(f"{row.fraction:.0%}: {budget}", *bold)
+        shares = [row.shares[s.name] for s in comparison.studies]
+        cells = [f"[bold]{100 * v:.1f}[/bold]" if v == top > 0 else f"{100 * v:.1f}" for v in shares]
+        table.add_row(f"{row.fraction:.0%}: {budget}", *cells)
     return table
 
 
@@ -73,9 +71,11 @@ def _bests(comparison: Comparison) -> Table:
         budget = f"{row.budget:.0f} trials" if row.by == "trials" else duration(row.budget)
         cells = []
         for s in comparison.studies:
-            value = row.values[s.name]
-            shown = "–" if value is None else show(row.metric, value, row.intervals[s.name], comparison.origins[row.metric])
-            cells.append(escape(f"{shown} #{row.trials[s.name]}" if value is not None else shown))
+            value, origin = row.values[s.name], comparison.origins[row.metric]
+            if value is None:
+                cells.append("–")
+            else:
+                cells.append(escape(f"{show(row.metric, value, row.intervals[s.name], origin)} #{row.trials[s.name]}"))
         table.add_row(escape(short_name(row.metric)), budget, *cells)
     return table
 

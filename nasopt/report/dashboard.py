@@ -20,6 +20,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 import numpy as np
 
 from nasopt.errors import NasoptError, UsageError
+from nasopt.records import StudyKeys
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
@@ -79,7 +80,10 @@ def _replacements(original: Mapping[str, Any], storage: BaseStorage) -> dict[str
         best = list(best_trials)
         if len(study.directions) == 1:  # taken by the storage, which does not ask for feasibility
             best = pareto_front(storage.get_all_trials(study._study_id, deepcopy=False), study.directions)[:1]
-        return original["serialize_study_detail"](study, [_shown(t, shown) for t in best], *rest)
+        detail: dict[str, Any] = original["serialize_study_detail"](study, [_shown(t, shown) for t in best], *rest)
+        if objectives := study.user_attrs.get(StudyKeys.OBJECTIVES):
+            detail.setdefault("objective_names", [o["metric"] for o in objectives])
+        return detail
 
     return {
         "get_trials": get_trials,

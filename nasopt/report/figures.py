@@ -14,7 +14,7 @@ from nasopt.records import split_metric
 from nasopt.report.hypervolume import history
 from nasopt.report.importance import Importances
 from nasopt.report.notation import COUNTED, heading, scaled
-from nasopt.report.theme import LIGHT, MARKERS, Theme, canvas, legend, log_if_wide, prefixed
+from nasopt.report.theme import LIGHT, MARKERS, Theme, canvas, legend, log_if_wide, prefixed, stair_step
 from nasopt.report.view import Array, StudyView, TrialView
 
 _CROWD = 14
@@ -53,10 +53,9 @@ def _front_panel(ax: Axes, view: StudyView, across: str, up: str, theme: Theme, 
     x, y = _points(view, front, across, up)
     if stair and len(x) > 1:
         best_up = next(o for o in view.objectives if o.metric == up).direction == "maximize"
-        best_across = next(o for o in view.objectives if o.metric == across).direction == "maximize"
+        along = next(o for o in view.objectives if o.metric == across).direction
         order = np.argsort(x)
-        step = "pre" if best_across else "post"
-        ax.step(x[order], y[order], where=step, color=theme.series[0], alpha=0.5, linewidth=1.3)
+        ax.step(x[order], y[order], where=stair_step(along), color=theme.series[0], alpha=0.5, linewidth=1.3)
         if numbered(view):
             _number(ax, front, x, y, theme, below=best_up)
     ax.errorbar(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 FEWEST = 10
-"""Trials below which the top tenth is a trial or none, and importances are noise."""
+"""Trials below which the best of them are a handful, and importances are noise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +44,7 @@ def importances(view: StudyView) -> tuple[Importances, ...]:
         study.add_trial(
             create_trial(params=dict(t.params), distributions=dict(t.distributions), values=list(t.values or ()))
         )
-    quantile = max(0.1, min(0.5, 5 / len(trials)))  # the best tenth, but five trials at least
+    quantile = max(0.1, min(0.5, 10 / len(trials)))  # the best tenth, but ten trials where there are twenty
     found = []
     for index, objective in enumerate(view.objectives):
         with warnings.catch_warnings():

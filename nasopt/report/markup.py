@@ -78,7 +78,7 @@ def plain(text: str) -> str:
     """Text on one line that Markdown shows as it is."""
     line = " ".join(text.split())
     line = re.sub(r"([\\`*_{}\[\]<>#|~$!&])", r"\\\1", line)
-    return re.sub(r"^(\s*)([-+=]|\d+[.)])(?=\s|$)", r"\1\\\2", line)
+    return re.sub(r"^(\d*)([-+=.)])(?=\s|$)", r"\1\\\2", line)
 
 
 def _markdown_block(block: Block) -> str:

@@ -88,21 +88,31 @@ def _front(view: StudyView) -> Iterator[Block]:
 
 
 def _networks(view: StudyView) -> Iterator[Block]:
-    rows = []
-    for trial in view.front():
-        text = network_text(view, trial)
-        if text is None:
-            rows.append((str(trial.number), params_text(trial.params), "", "", "", ""))
-        else:
-            rows.append((str(trial.number), text.little, text.big, text.router, text.resolution, text.loss))
-    if not rows:
+    front = view.front()
+    if not front:
         yield Paragraph(text="There is no front yet.")
         return
+    texts = [network_text(view, t) for t in front]
+    if any(text is None for text in texts):
+        rows = tuple((str(t.number), params_text(t.params)) for t in front)
+        caption = "Searched parameters; this version cannot read the space of the study."
+        yield Grid(caption=caption, header=("trial", "parameters"), rows=rows, text_columns=frozenset({0, 1}))
+        return
+    known = [text for text in texts if text is not None]
+    fields = ["little", "big", "router"]
+    shared = []
+    for field, name in (("resolution", "resolution"), ("loss", "loss weights")):
+        found = {getattr(text, field) for text in known}
+        if len(found) > 1:
+            fields.append(field)
+        else:
+            shared.append(f"{name} {found.pop()}")
+    same = f" The same for all: {'; '.join(shared)}." if shared else ""
     yield Grid(
-        caption=ARCHITECTURE_LEGEND,
-        header=("trial", "little", "big", "router", "resolution", "loss weights"),
-        rows=tuple(rows),
-        text_columns=frozenset(range(6)),
+        caption=ARCHITECTURE_LEGEND + same,
+        header=("trial", *fields),
+        rows=tuple((str(t.number), *(getattr(k, f) for f in fields)) for t, k in zip(front, known, strict=True)),
+        text_columns=frozenset(range(len(fields) + 1)),
     )
 
 
@@ -176,8 +186,8 @@ def _hypervolume(view: StudyView) -> Iterator[Block]:
     )
     yield Paragraph(
         text=f"The front dominates a hypervolume of {significant(value)} (product of the objectives' units) up to the "
-        f"reference point {point}: the worst of each objective on the front and a tenth of its range beyond. It depends "
-        "on that point; nasopt compare sets studies against each other with one point for all."
+        f"reference point {point}: the worst of each objective on the front and a tenth of its range beyond. It "
+        "depends on that point; nasopt compare sets studies against each other with one point for all."
     )
     caption = "Hypervolume by trials and by what they cost, as if no cache had answered."
     yield from _picture("hypervolume", caption, lambda theme: history_figure(view, reference, theme))
@@ -234,7 +244,7 @@ def _cost(view: StudyView) -> Iterator[Block]:
     yield Paragraph(text=f"{str(cost)[0].upper()}{str(cost)[1:]}.")
     if cost.sessions:
         yield Grid(
-            caption="Sessions of the search; energy and CO2 are those of the machine that searched, by the method named.",
+            caption="Sessions of the search; energy and CO2 are of the machine that searched, by the method named.",
             header=("started", "host", "hardware", "time", "trials", "energy (kWh)", "CO2 (kg)", "method"),
             rows=tuple(
                 (

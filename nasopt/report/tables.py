@@ -26,7 +26,10 @@ def columns(view: StudyView, trials: Sequence[TrialView]) -> list[str]:
 
 
 def front_table(view: StudyView, limit: int | None = None) -> RenderableType:
-    """The Pareto front, best first objective first, with intervals; `limit` keeps so many rows, spread over the front."""
+    """The Pareto front with intervals, the best in the first objective first.
+
+    `limit` keeps so many rows, spread over the front.
+    """
     front = view.front()
     if not front:
         return Text(f"{view.name}: no finished feasible trial yet")
@@ -39,9 +42,7 @@ def front_table(view: StudyView, limit: int | None = None) -> RenderableType:
     objectives = {o.metric for o in view.objectives}
     names = columns(view, shown)
     for metric in names:
-        table.add_column(
-            escape(heading(view, metric)), justify="right", style="bold" if metric in objectives else None
-        )
+        table.add_column(escape(heading(view, metric)), justify="right", style="bold" if metric in objectives else None)
     table.add_column("router")
     for trial in shown:
         network = network_text(view, trial)

@@ -8,10 +8,11 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal
 
+from matplotlib import rc_context
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.axis import Axis
 from matplotlib.ticker import EngFormatter, FuncFormatter, LogLocator, NullFormatter
 
 
@@ -72,6 +73,11 @@ def _dress(ax: Axes, theme: Theme) -> None:
     ax.yaxis.label.set_color(theme.ink)
 
 
+def stair_step(direction: str) -> Literal["pre", "post"]:
+    """How the steps of a front run along an axis: what one point attains also holds at every worse value there."""
+    return "pre" if direction == "maximize" else "post"
+
+
 def legend(ax: Axes, theme: Theme, **options: Any) -> None:
     """A legend in the theme's colours, where there is something to tell apart."""
     handles, _ = ax.get_legend_handles_labels()
@@ -103,7 +109,8 @@ def encode(figure: Figure, kind: Literal["png", "svg"]) -> bytes:
     """The figure as a file's content; the same figure gives the same bytes."""
     buffer = BytesIO()
     metadata = {"Date": None} if kind == "svg" else {"Software": None}
-    figure.savefig(buffer, format=kind, dpi=160, facecolor=figure.get_facecolor(), metadata=metadata)
+    with rc_context({"svg.hashsalt": "nasopt"}):
+        figure.savefig(buffer, format=kind, dpi=160, facecolor=figure.get_facecolor(), metadata=metadata)
     return buffer.getvalue()
 
 

@@ -14,7 +14,18 @@ import numpy as np
 import numpy.typing as npt
 
 from nasopt.errors import StudyNotFoundError, UsageError
-from nasopt.records import DEVICE_METRICS, METRICS, Cost, Interval, Metric, Outcome, Provenance, StudyKeys, TrialKeys, split_metric
+from nasopt.records import (
+    DEVICE_METRICS,
+    METRICS,
+    Cost,
+    Interval,
+    Metric,
+    Outcome,
+    Provenance,
+    StudyKeys,
+    TrialKeys,
+    split_metric,
+)
 from nasopt.report.interval import wilson
 
 if TYPE_CHECKING:
@@ -97,7 +108,7 @@ class TrialView:
     started: datetime | None
     finished: datetime | None
     seconds: float
-    """What the trial cost: the seconds of all phases, of the original where the cache answered; wall clock without an outcome."""
+    """What the trial cost: all phases, those of the original where the cache answered; wall clock without an outcome."""
 
     @property
     def feasible(self) -> bool:

@@ -27,7 +27,7 @@ def _space(spec: StudySpec) -> BigLittleSpace:
 
 
 def space_json(spec: StudySpec) -> dict[str, Any]:
-    """Distributions as Optuna's JSON, and the cardinality; the count is text, since it may exceed what JSON readers hold."""
+    """Distributions as Optuna's JSON, and the cardinality; the count is text, since many readers of JSON round it."""
     space = _space(spec)
     size = space.cardinality()
     return {

@@ -46,7 +46,7 @@ class StudySection(Section):
     artifacts: str | None = None
     """Folder for weights and tables of trials; beside a SQLite database if left out."""
     country: str | None = Field(default=None, pattern="^[A-Z]{3}$")
-    """ISO 3166 alpha-3 code of the grid that the search's emissions are reckoned with; the world's average if left out."""
+    """ISO 3166 alpha-3 code of the grid that the search's emissions are reckoned with; the world's if left out."""
 
 
 class ObjectiveSpec(Section):

@@ -1,24 +1,38 @@
 """Studies: opened, resumed, run, re-scored and exported."""
 
-from nasopt.study.exporting import ExportedFiles, export
-from nasopt.study.locating import find_study, find_views
-from nasopt.study.opening import Study, open_study
-from nasopt.study.running import RunResult, run
-from nasopt.study.scoring import score_front
-from nasopt.study.summary import study_json, summarise
-from nasopt.study.watching import Watcher
+from __future__ import annotations
 
-__all__ = [
-    "ExportedFiles",
-    "RunResult",
-    "Study",
-    "Watcher",
-    "export",
-    "find_study",
-    "find_views",
-    "open_study",
-    "run",
-    "score_front",
-    "study_json",
-    "summarise",
-]
+from typing import TYPE_CHECKING
+
+from nasopt import lazy
+
+if TYPE_CHECKING:
+    from nasopt.study.exporting import ExportedFiles as ExportedFiles
+    from nasopt.study.exporting import export as export
+    from nasopt.study.locating import find_study as find_study
+    from nasopt.study.locating import find_views as find_views
+    from nasopt.study.opening import Study as Study
+    from nasopt.study.opening import open_study as open_study
+    from nasopt.study.running import RunResult as RunResult
+    from nasopt.study.running import run as run
+    from nasopt.study.scoring import score_front as score_front
+    from nasopt.study.summary import study_json as study_json
+    from nasopt.study.summary import summarise as summarise
+    from nasopt.study.watching import Watcher as Watcher
+
+_HOMES = {
+    "ExportedFiles": "nasopt.study.exporting",
+    "RunResult": "nasopt.study.running",
+    "Study": "nasopt.study.opening",
+    "Watcher": "nasopt.study.watching",
+    "export": "nasopt.study.exporting",
+    "find_study": "nasopt.study.locating",
+    "find_views": "nasopt.study.locating",
+    "open_study": "nasopt.study.opening",
+    "run": "nasopt.study.running",
+    "score_front": "nasopt.study.scoring",
+    "study_json": "nasopt.study.summary",
+    "summarise": "nasopt.study.summary",
+}
+__all__ = sorted(_HOMES)
+__getattr__ = lazy.attributes(__name__, _HOMES)

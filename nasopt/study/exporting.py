@@ -13,7 +13,8 @@ from nasopt.errors import CacheError, ExportError, StudyNotFoundError
 from nasopt.evaluation import load_network
 from nasopt.export import compose_routed, export_easy, export_hard
 from nasopt.records import ArtifactNames
-from nasopt.report import StudyView, TrialView, model_card
+from nasopt.report.card import model_card
+from nasopt.report.view import StudyView, TrialView
 from nasopt.space import BigLittleSpace
 from nasopt.study.opening import Study
 from nasopt.study.trials import stored_files

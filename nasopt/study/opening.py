@@ -175,8 +175,8 @@ def _check_unchanged(study: Study, facts: Mapping[str, Any], *, allow_changes: b
     different = sorted(k for k in before.keys() | now.keys() if before.get(k) != now.get(k))
     listed = ", ".join(f"{k} (was {before.get(k)!r}, now {now.get(k)!r})" for k in different)
     raise StudyChangedError(
-        f"study {study.name!r} was made from another file: {listed}; change it back, choose another study.name, or pass "
-        "--allow-changes to go on all the same"
+        f"study {study.name!r} was made from another file: {listed}; change it back, choose another study.name, "
+        "or pass --allow-changes to go on all the same"
     )
 
 

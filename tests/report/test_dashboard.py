@@ -56,7 +56,9 @@ def numbers(trials: list[Any]) -> list[int]:
     return sorted(t["number"] for t in trials)
 
 
-def test_infeasible_trials_show_their_constraints_and_are_never_best(storage: BaseStorage, write: Write, client: Client) -> None:
+def test_infeasible_trials_show_constraints_and_are_never_best(
+    storage: BaseStorage, write: Write, client: Client
+) -> None:
     written = write("s", storage=storage)
     good = written.completed(0.9, 2.0)
     dominating_but_refused = written.completed(0.99, 1.0, over=0.5)
@@ -72,6 +74,7 @@ def test_infeasible_trials_show_their_constraints_and_are_never_best(storage: Ba
     assert by_number[refused]["values"] == ["-inf", "inf"]
     assert by_number[good]["constraints"] == [-1.0]
     assert len(by_number) == 6
+    assert detail["objective_names"] == ["accuracy", "latency_ms"]
 
 
 def test_the_database_keeps_one_format(storage: BaseStorage, write: Write, client: Client) -> None:
@@ -108,7 +111,9 @@ def test_importances_are_served_beside_refused_trials(storage: BaseStorage, writ
     assert all(math.isfinite(p["importance"]) for p in answer["param_importances"][0])
 
 
-def test_new_trials_appear_after_polling(storage: BaseStorage, write: Write, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_new_trials_appear_after_polling(
+    storage: BaseStorage, write: Write, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     written = write("poll", storage=storage)
     running = written.running()
     assert client.study("poll")["trials"][running]["state"] == "Running"
@@ -118,9 +123,7 @@ def test_new_trials_appear_after_polling(storage: BaseStorage, write: Write, cli
     assert client.study("poll")["trials"][running]["state"] == "Complete"
 
 
-def test_another_dashboard_is_refused_rather_than_wrong(
-    memory: BaseStorage, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_another_dashboard_is_refused_rather_than_wrong(memory: BaseStorage, monkeypatch: pytest.MonkeyPatch) -> None:
     from optuna_dashboard import _app
 
     monkeypatch.delattr(_app, "get_pareto_front_trials")
