@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -67,15 +67,19 @@ class GraphWriter:
 
     def rename(self, old: str, new: str) -> None:
         """Give a result its final name everywhere."""
-        for node in self.nodes:
-            for field in (node.input, node.output):
-                for i, name in enumerate(field):
-                    if name == old:
-                        field[i] = new
+        rename(self.nodes, old, new)
 
     def produces(self, name: str) -> bool:
         """Whether a node, rather than an input or constant, gives this value."""
         return any(name in node.output for node in self.nodes)
+
+
+def rename(nodes: Iterable[onnx.NodeProto], old: str, new: str) -> None:
+    """Give a value another name in these nodes."""
+    for node in nodes:
+        for names in (node.input, node.output):
+            for i, name in enumerate(names):
+                names[i] = new if name == old else name
 
 
 def float_value(name: str, shape: Sequence[int]) -> onnx.ValueInfoProto:

@@ -13,7 +13,7 @@ from onnx import compose, helper, numpy_helper
 from torch import Tensor, nn
 
 from nasopt.errors import ExportError
-from nasopt.export.graph import float_value, make_model, read, save
+from nasopt.export.graph import float_value, make_model, read, rename, save
 from nasopt.export.recording import record
 from nasopt.export.translation import translate
 from nasopt.records import ExportedModel
@@ -94,15 +94,9 @@ def compose_routed(easy: ExportedModel, hard: ExportedModel, path: Path, tau: fl
     wanted = list(hard.inputs[0][1])
     if shapes["features"] != wanted:
         raise ExportError(f"{easy.path} gives features of shape {shapes['features']}, {hard.path} takes {wanted}")
-    for node in inner.graph.node:
-        for i, name in enumerate(node.input):
-            node.input[i] = "features" if name == f"{_HARD}features" else name
+    rename(inner.graph.node, f"{_HARD}features", "features")
     nodes = list(outer.graph.node)
-    for node in nodes:
-        for i, name in enumerate(node.output):
-            node.output[i] = "easy/logits" if name == "logits" else name
-        for i, name in enumerate(node.input):
-            node.input[i] = "easy/logits" if name == "logits" else name
+    rename(nodes, "logits", "easy/logits")
     leave = helper.make_graph(
         [helper.make_node("Identity", ["easy/logits"], ["leave/logits"], name="leave/Identity")],
         "leave",

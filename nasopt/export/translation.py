@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from nasopt.errors import ExportError
 from nasopt.export.graph import GraphWriter, float_value, make_model
-from nasopt.export.operators import TRANSLATIONS, batch_norm_arguments
+from nasopt.export.layers import batch_norm_arguments
+from nasopt.export.operators import TRANSLATIONS
 from nasopt.export.recording import Operation, Recording, Ref
 
 _NORMS = frozenset({"native_batch_norm", "_native_batch_norm_legit_no_training", "cudnn_batch_norm", "batch_norm"})
@@ -110,8 +111,8 @@ class Translator:
                 translate(self, op)
             else:
                 raise ExportError(
-                    f"no ONNX translation of aten.{op.name}; write the network with other operations, or add one to "
-                    "nasopt/export/operators.py"
+                    f"no ONNX translation of aten.{op.name}; write the network with other operations, or add a "
+                    "translation to nasopt.export"
                 )
         return self._graph(input_names, output_names)
 

@@ -164,16 +164,19 @@ def _peak(graph: onnx.GraphProto, shapes: Mapping[str, tuple[int, ...]], constan
         for name in node.input:
             last[name] = index
     last.update(dict.fromkeys(ends, len(graph.node)))
+    for node in reversed(graph.node):
+        if _renames(node):  # the result is the same memory, which lives as long as either name
+            last[node.input[0]] = max(last[node.input[0]], last.get(node.output[0], 0))
     alive = {v.name: math.prod(shapes.get(v.name, ())) for v in graph.input if v.name not in constants}
     peak = sum(alive.values())
     for index, node in enumerate(graph.node):
-        renames = node.op_type in _FREE and node.op_type != "If"
         for name in node.output:
             if name in last:
-                alive[name] = 0 if renames and name not in ends else math.prod(shapes.get(name, (0,)))
-        if renames and node.input and node.output:
-            # the result is the same memory, which lives as long as either name
-            last[node.input[0]] = max(last.get(node.input[0], 0), last.get(node.output[0], 0))
+                alive[name] = 0 if _renames(node) else math.prod(shapes.get(name, (0,)))
         peak = max(peak, sum(alive.values()))
         alive = {name: size for name, size in alive.items() if last.get(name, -1) > index}
     return peak
+
+
+def _renames(node: onnx.NodeProto) -> bool:
+    return node.op_type in _FREE and bool(node.input) and node.op_type not in ("If", "Shape")

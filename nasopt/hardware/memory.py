@@ -71,6 +71,7 @@ class MemoryProbe:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 text=True,
+                start_new_session=True,  # Ctrl-C is for the study, which may finish its trial
             )
             self._finalizer = weakref.finalize(self, _end, self._process, reference)
         return self._process

@@ -14,7 +14,7 @@ from nasopt.report.compare import Attainment, Comparison
 from nasopt.report.figures import number_axes
 from nasopt.report.hypervolume import history, hypervolume
 from nasopt.report.notation import heading, scaled
-from nasopt.report.theme import LIGHT, MARKERS, Theme, canvas, legend, log_if_wide, save, stair_step
+from nasopt.report.theme import LIGHT, MARKERS, Theme, canvas, legend, log_if_wide, name_label, save, stair_step
 from nasopt.report.view import Objective, StudyView
 
 _DASHES = ("-", "--", ":", "-.")
@@ -41,7 +41,7 @@ def attainment_figure(views: Sequence[StudyView], comparison: Comparison, theme:
         middle = surfaces.get(50.0, surfaces[100.0])
         x, y = _stairs(middle, up, across)
         runs = sum(s.group == group for s in comparison.studies)
-        label = f"{group}, median of {runs} runs" if runs > 1 else group
+        label = name_label(f"{group}, median of {runs} runs" if runs > 1 else group)
         ax.step(
             x, y, where=stair_step(across.direction), color=color, linewidth=1.8, linestyle=_DASHES[index // 6 % 4],
             marker=MARKERS[index % 6], markersize=4, label=label,
@@ -67,9 +67,8 @@ def _band(
     xs = np.array(sorted({*bx, *wx}))
     best_y, worst_y = _along(xs, bx, by, across), _along(xs, wx, wy, across)
     both = np.isfinite(best_y) & np.isfinite(worst_y)
-    ax.fill_between(
-        xs[both], best_y[both], worst_y[both], step=stair_step(across.direction), color=color, alpha=0.16, linewidth=0
-    )
+    step = stair_step(across.direction)
+    ax.fill_between(xs[both], best_y[both], worst_y[both], step=step, color=color, alpha=0.16, linewidth=0)
 
 
 def _along(xs: np.ndarray, x: list[float], y: list[float], across: Objective) -> np.ndarray:
@@ -92,7 +91,7 @@ def _fronts(views: Sequence[StudyView], comparison: Comparison, theme: Theme) ->
             x, y = zip(*points, strict=True) if points else ((), ())
             ax.scatter(
                 x, y, s=26, alpha=0.8, linewidths=0, color=theme.series[index % 6], marker=MARKERS[index % 6],
-                label=view.name,
+                label=name_label(view.name),
             )  # fmt: skip
         number_axes(ax, across, up)
         ax.set_xlabel(heading(views[0], across))
@@ -119,7 +118,7 @@ def histories_figure(views: Sequence[StudyView], comparison: Comparison, theme: 
             run = [n for n in groups if groups[n] == groups[view.name]].index(view.name)
             ax.step(
                 x, 100 * reached / together, where="post", color=theme.series[index % 6], linewidth=1.7,
-                linestyle=_DASHES[run % 4], label=view.name,
+                linestyle=_DASHES[run % 4], label=name_label(view.name),
             )  # fmt: skip
         common = next(h for h in comparison.hypervolume if h.by == by and h.fraction == 1.0).budget
         ax.axvline(common / 60 if by == "seconds" else common, color=theme.muted, linewidth=1, linestyle=":")

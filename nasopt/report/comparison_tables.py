@@ -10,6 +10,7 @@ from rich.text import Text
 from nasopt.report.compare import Comparison
 from nasopt.report.notation import duration, short_name, show, significant
 from nasopt.report.side_by_side import Figure, TrialComparison
+from nasopt.report.tables import bare_table
 
 
 def comparison_table(comparison: Comparison | TrialComparison) -> RenderableType:
@@ -18,6 +19,7 @@ def comparison_table(comparison: Comparison | TrialComparison) -> RenderableType
         return _trials(comparison)
     parts: list[RenderableType] = [Text(f"! {w}", style="yellow") for w in comparison.warnings]
     parts += [_studies(comparison), _hypervolumes(comparison), _bests(comparison), _coverage(comparison)]
+    parts = [part for piece in parts for part in (piece, Text())]
     if any(len([s for s in comparison.studies if s.group == g]) > 1 for g in _groups(comparison)):
         parts.append(_by_group(comparison))
     return Group(*parts)
@@ -27,12 +29,8 @@ def _groups(comparison: Comparison) -> list[str]:
     return list(dict.fromkeys(s.group for s in comparison.studies))
 
 
-def _table(title: str, caption: str = "") -> Table:
-    return Table(title=escape(title), title_justify="left", caption=escape(caption) or None, caption_justify="left")
-
-
 def _studies(comparison: Comparison) -> Table:
-    table = _table("Studies", "cost: supernet and all trials, charged as if no cache had answered")
+    table = bare_table("Studies", "cost: supernet and all trials, charged as if no cache had answered")
     for name in ("study", "method", "seed", "trials", "front", "cost", "hypervolume at its end"):
         table.add_column(name, justify="left" if name in ("study", "method") else "right")
     for s in comparison.studies:
@@ -46,7 +44,7 @@ def _hypervolumes(comparison: Comparison) -> Table:
     point = ", ".join(
         f"{o.metric} {show(o.metric, v)}" for o, v in zip(comparison.objectives, comparison.reference, strict=True)
     )
-    table = _table(
+    table = bare_table(
         "Hypervolume at equal cost, % of all studies' together", f"up to the common reference point: {point}"
     )
     table.add_column("budget")
@@ -62,7 +60,7 @@ def _hypervolumes(comparison: Comparison) -> Table:
 
 
 def _bests(comparison: Comparison) -> Table:
-    table = _table("Best value of each objective at equal cost", "# is the trial; ± is half of the 95% interval")
+    table = bare_table("Best value of each objective at equal cost", "# is the trial; ± is half of the 95% interval")
     table.add_column("objective")
     table.add_column("budget")
     for s in comparison.studies:
@@ -81,7 +79,7 @@ def _bests(comparison: Comparison) -> Table:
 
 
 def _coverage(comparison: Comparison) -> Table:
-    table = _table("Coverage: % of the column's front that the row's front covers", "at the end of each study")
+    table = bare_table("Coverage: % of the column's front that the row's front covers", "at the end of each study")
     table.add_column("")
     for s in comparison.studies:
         table.add_column(escape(s.name), justify="right")
@@ -93,7 +91,7 @@ def _coverage(comparison: Comparison) -> Table:
 
 
 def _by_group(comparison: Comparison) -> Table:
-    table = _table("Hypervolume by method: median over its runs (smallest to largest), %")
+    table = bare_table("Hypervolume by method: median over its runs (smallest to largest), %")
     table.add_column("budget")
     groups = _groups(comparison)
     for group in groups:
@@ -110,7 +108,7 @@ def _by_group(comparison: Comparison) -> Table:
 
 
 def _trials(comparison: TrialComparison) -> RenderableType:
-    table = _table(
+    table = bare_table(
         f"Trials of {comparison.study}",
         "bold is best; ≈ marks figures whose 95% interval meets the best one's: the difference may be chance",
     )

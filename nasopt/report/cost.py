@@ -31,6 +31,14 @@ class SearchCost:
         spent = " and ".join(f"{hours(s)} on {name or 'unnamed hardware'}" for name, s in self.hardware)
         return f"{spent}; {self.energy_text()}"
 
+    def lines(self) -> list[str]:
+        """Time, energy and CO2, one each; a dash where nothing is recorded."""
+        if not self.sessions:
+            return ["–"]
+        energy = [] if self.energy_kwh is None else [_small(self.energy_kwh, "kWh", "Wh")]
+        co2 = [] if self.co2_kg is None else [f"{_small(self.co2_kg, 'kg', 'g')} CO2"]
+        return [hours(self.seconds), *energy, *co2]
+
     def energy_text(self) -> str:
         """Energy and CO2 with their method, or why there are none."""
         if self.energy_kwh is None:

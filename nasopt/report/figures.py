@@ -132,7 +132,9 @@ def history_figure(view: StudyView, reference: Array, theme: Theme = LIGHT) -> F
         x = budget / 60 if by == "seconds" else budget
         if len(x):
             start = float(view.supernet.get("seconds") or 0.0) / 60 if by == "seconds" else 0.0
-            x, share = np.concatenate([[start], x]), np.concatenate([[0.0], share])
+            rises = np.diff(share, prepend=0.0) != 0
+            rises[-1] = True
+            x, share = np.concatenate([[start], x[rises]]), np.concatenate([[0.0], share[rises]])
             ax.step(x, share, where="post", color=theme.series[0], linewidth=1.8)
             ax.fill_between(x, share, step="post", color=theme.series[0], alpha=0.12, linewidth=0)
             if start > 0:

@@ -81,8 +81,17 @@ def is_modelled(provenance: str) -> bool:
     return provenance in _MODELLED
 
 
-def show(metric: str, value: float, interval: Interval | None = None, provenance: Provenance | str = "") -> str:
+def show(
+    metric: str,
+    value: float,
+    interval: Interval | None = None,
+    provenance: Provenance | str = "",
+    *,
+    named: bool = True,
+) -> str:
     """A figure with unit and 95% interval; `~` leads and the origin follows where it is modelled.
+
+    `named=False` leaves the word to a heading and keeps the `~`.
 
     Shares are written in percent with the interval in points, costs with the interval relative to the figure.
     """
@@ -95,22 +104,24 @@ def show(metric: str, value: float, interval: Interval | None = None, provenance
     text += f" {unit}" if unit else ""
     if interval is not None and value:
         text += f" ±{relative(value, interval)}"
-    return f"~{text} ({provenance})" if is_modelled(provenance) else text
+    if is_modelled(provenance):
+        return f"~{text} ({provenance})" if named else f"~{text}"
+    return text
 
 
-def figure_text(view: StudyView, trial: TrialView, metric: str) -> str:
+def figure_text(view: StudyView, trial: TrialView, metric: str, *, interval: bool = True, named: bool = True) -> str:
     """A trial's figure as `show` writes it; a dash where it has none."""
     found = view.figure(trial, metric)
     if found is None:
         return "–"
     cost = trial.cost(metric)
-    return show(metric, found[0], found[1], cost.provenance if cost else "")
+    return show(metric, found[0], found[1] if interval else None, cost.provenance if cost else "", named=named)
 
 
 def relative(value: float, interval: Interval) -> str:
     """Half width of an interval as a percentage of the figure."""
     half = 100 * max(interval[1] - value, value - interval[0]) / abs(value)
-    return f"{half:.0f}%" if half >= 10 else f"{half:.1f}%" if half >= 0.05 else "<0.1%"
+    return f"{half:.0f}%" if half >= 1.95 else f"{half:.1f}%" if half >= 0.05 else "<0.1%"
 
 
 def significant(value: float) -> str:
@@ -169,8 +180,8 @@ def network_text(view: StudyView, trial: TrialView) -> NetworkText | None:
         big=architecture_text(candidate.big),
         router=f"{candidate.router}, τ {candidate.tau:.3f}",
         resolution=f"{candidate.resolution} px" if candidate.resolution else "the data's own",
-        loss=f"α {loss.alpha:g}, β {loss.beta:g}, γ {loss.gamma:g}, λ {loss.lambda_:g}, "
-        f"T {loss.temperature:g}, η {loss.eta:g}",
+        loss=f"α {loss.alpha:.3g}, β {loss.beta:.3g}, γ {loss.gamma:.3g}, λ {loss.lambda_:.3g}, "
+        f"T {loss.temperature:.3g}, η {loss.eta:.3g}",
     )
 
 

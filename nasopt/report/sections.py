@@ -110,7 +110,7 @@ def _networks(view: StudyView) -> Iterator[Block]:
     same = f" The same for all: {'; '.join(shared)}." if shared else ""
     yield Grid(
         caption=ARCHITECTURE_LEGEND + same,
-        header=("trial", *fields),
+        header=("trial", *("loss weights" if f == "loss" else f for f in fields)),
         rows=tuple((str(t.number), *(getattr(k, f) for f in fields)) for t, k in zip(front, known, strict=True)),
         text_columns=frozenset(range(len(fields) + 1)),
     )

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from statistics import median
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from nasopt.records import METRICS, split_metric
 from nasopt.report.cost import hours, search_cost
-from nasopt.report.notation import figure_text, heading, is_modelled, network_text, show
+from nasopt.report.notation import figure_text, is_modelled, network_text, origin, short_name, show
 from nasopt.report.view import Constraint, StudyView, TrialView
 
 _BESIDES = ("accuracy", "exit_rate", "latency_ms", "energy_mj", "macs")
@@ -37,18 +39,49 @@ def front_table(view: StudyView, limit: int | None = None) -> RenderableType:
     title = f"Pareto front of {view.name}: {len(front)} of {len(view.finished())} trials"
     if len(shown) < len(front):
         title += f", {len(shown)} shown"
-    table = Table(title=escape(title), title_justify="left", caption=_caption(view), caption_justify="left")
+    table = bare_table(title, _caption(view, columns(view, shown)))
     table.add_column("trial", justify="right")
     objectives = {o.metric for o in view.objectives}
     names = columns(view, shown)
     for metric in names:
-        table.add_column(escape(heading(view, metric)), justify="right", style="bold" if metric in objectives else None)
-    table.add_column("router")
+        table.add_column(_heading(view, metric), justify="right", style="bold" if metric in objectives else None)
+    table.add_column("router\nand τ")
     for trial in shown:
-        network = network_text(view, trial)
-        cells = [figure_text(view, trial, m) for m in names]
-        table.add_row(str(trial.number), *map(escape, cells), escape(network.router if network else "–"))
+        cells = [figure_text(view, trial, m, interval=m in objectives, named=False) for m in names]
+        table.add_row(str(trial.number), *map(escape, cells), escape(_router(view, trial)))
     return table
+
+
+def _heading(view: StudyView, metric: str) -> Text:
+    """Name, device and origin of a metric, one below the other."""
+    name, *on = short_name(metric).split(" on ")
+    lines = [*(["exit", "rate"] if name == "exit rate" else [name]), *on]
+    device, source = view.device_of(metric), origin(view, metric)
+    if device is not None and "@" not in metric:
+        lines.append(device.name)
+    heading = Text("\n".join(lines))
+    if source and source != "computed":
+        heading.append(f"\n{source}", style="dim" if source == "measured" else "yellow")
+    return heading
+
+
+def _router(view: StudyView, trial: TrialView) -> str:
+    network = network_text(view, trial)
+    return network.router.replace(", τ ", " ") if network else "–"
+
+
+def bare_table(title: str, caption: str = "") -> Table:
+    """A table without frames, narrow enough for a terminal."""
+    return Table(
+        title=escape(title),
+        title_justify="left",
+        caption=escape(caption) or None,
+        caption_justify="left",
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+        show_edge=False,
+    )
 
 
 def spread(front: Sequence[TrialView], limit: int | None) -> list[TrialView]:
@@ -60,55 +93,40 @@ def spread(front: Sequence[TrialView], limit: int | None) -> list[TrialView]:
     return [front[round(i * (len(front) - 1) / (limit - 1))] for i in range(limit)]
 
 
-def _caption(view: StudyView) -> str:
+def _caption(view: StudyView, metrics: Sequence[str]) -> str:
     images = view.data.get("validation")
     on = f" on {images} validation images" if images else ""
-    return f"± is half of the 95% interval; accuracies and rates{on}"
+    modelled = any(is_modelled(p) for m in metrics for p in view.provenances(m))
+    tilde = "; ~ marks figures of a model, not measured" if modelled else ""
+    return f"± is half of the 95% interval; accuracies and rates{on}{tilde}"
 
 
 def status_table(views: Sequence[StudyView]) -> RenderableType:
-    """One row a study: progress, endings, front, search cost."""
+    """One row a study: trials by ending, size of the front, the best of each objective with its trial, search cost."""
     if not views:
         return Text("the database holds no study of nasopt yet; make one with: nasopt run STUDY.yaml")
-    table = Table(title="Studies", title_justify="left")
-    for name in ("study", "trials", "infeasible", "failed", "running", "front", "best", "time", "energy", "CO2"):
-        table.add_column(name, justify="left" if name in ("study", "best") else "right")
+    methods = sorted({m for v in views for m in search_cost(v).methods})
+    table = bare_table("Studies", f"energy and CO2 of the search by {', '.join(methods)}" if methods else "")
+    for name in ("study", "trials", "front", "best on the front", "search cost"):
+        table.add_column(name, justify="right" if name == "front" else "left")
     for view in views:
         table.add_row(*map(escape, _status_row(view)))
-    methods = sorted({m for v in views for m in search_cost(v).methods})
-    if methods:
-        table.caption = escape(f"energy and CO2 of the search by {', '.join(methods)}")
-        table.caption_justify = "left"
     return table
 
 
 def _status_row(view: StudyView) -> list[str]:
-    counts, front, cost = view.counts(), view.front(), search_cost(view)
+    counts, front = view.counts(), view.front()
     asked = (view.spec.get("study") or {}).get("trials")
-    done = str(counts.get("completed", 0)) + (f" / {asked}" if asked else "")
-    running = counts.get("running", 0) + counts.get("waiting", 0)
-    failed = len(view.trials) - counts.get("completed", 0) - counts.get("infeasible", 0) - running
-    best = [f"{_best(view, front, i)}" for i in range(len(view.objectives))] if front else ["–"]
-    energy = "–" if cost.energy_kwh is None else f"{cost.energy_kwh:.3g} kWh"
-    co2 = "–" if cost.co2_kg is None else f"{cost.co2_kg:.3g} kg"
-    return [
-        view.name,
-        done,
-        str(counts.get("infeasible", 0)),
-        str(failed),
-        str(running),
-        str(len(front)),
-        "\n".join(best),
-        hours(cost.seconds) if cost.sessions else "–",
-        energy,
-        co2,
-    ]
+    done = f"{counts.pop('completed', 0)}" + (f" of {asked}" if asked else "")
+    trials = [done, *(f"{number} {ending}" for ending, number in counts.items())]
+    best = [_best(view, front, i) for i in range(len(view.objectives))] if front else ["–"]
+    return [view.name, "\n".join(trials), str(len(front)), "\n".join(best), "\n".join(search_cost(view).lines())]
 
 
 def _best(view: StudyView, front: Sequence[TrialView], index: int) -> str:
     trial = min(front, key=lambda t: float(view.losses([t])[0][index]))
     metric = view.objectives[index].metric
-    return f"{metric} {figure_text(view, trial, metric)}"
+    return f"{short_name(metric)} {figure_text(view, trial, metric)} #{trial.number}"
 
 
 def summary(view: StudyView, *next_commands: str) -> RenderableType:
@@ -152,7 +170,7 @@ def notes(view: StudyView) -> Iterator[str]:
             yield f"{metric} mixes {' and '.join(found)} figures; they cannot be compared with each other"
         elif is_modelled(found[0]) and not (device_of and is_modelled(device_of.provenance)):
             meter = f" by {device_of.meter}" if device_of and device_of.meter else ""
-            yield f"{metric} is {found[0]}{meter}, not measured"
+            yield f"{short_name(metric)} is {found[0]}{meter}, not measured"
     if view.trials and not view.front():
         worst = broken_constraints(view)
         if worst:
@@ -175,7 +193,9 @@ def broken_constraints(view: StudyView) -> list[str]:
 
 
 def bound_text(constraint: Constraint) -> str:
-    """`latency_ms at most 5.00 ms`."""
+    """`latency_ms at most 5.00 ms`; the name alone of one that is no bound on a metric."""
+    if split_metric(constraint.metric)[0] not in METRICS:
+        return constraint.key.replace("_", " ")
     low = f"at least {show(constraint.metric, constraint.min)}" if constraint.min is not None else ""
     high = f"at most {show(constraint.metric, constraint.max)}" if constraint.max is not None else ""
     bounds = " and ".join(part for part in (low, high) if part)

@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from matplotlib.ticker import EngFormatter, FuncFormatter, LogLocator, NullFormatter
 
 
@@ -73,6 +74,11 @@ def _dress(ax: Axes, theme: Theme) -> None:
     ax.yaxis.label.set_color(theme.ink)
 
 
+def name_label(name: str) -> str:
+    """A user's name as a legend's label; matplotlib hides those that begin with an underscore."""
+    return f" {name}" if name.startswith("_") else name
+
+
 def stair_step(direction: str) -> Literal["pre", "post"]:
     """How the steps of a front run along an axis: what one point attains also holds at every worse value there."""
     return "pre" if direction == "maximize" else "post"
@@ -108,6 +114,8 @@ def prefixed(axis: Axis) -> None:
 def encode(figure: Figure, kind: Literal["png", "svg"]) -> bytes:
     """The figure as a file's content; the same figure gives the same bytes."""
     buffer = BytesIO()
+    for text in figure.findobj(Text):
+        text.set_parse_math(False)  # a dollar sign in a name is no formula
     metadata = {"Date": None} if kind == "svg" else {"Software": None}
     with rc_context({"svg.hashsalt": "nasopt"}):
         figure.savefig(buffer, format=kind, dpi=160, facecolor=figure.get_facecolor(), metadata=metadata)

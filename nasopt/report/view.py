@@ -108,7 +108,7 @@ class TrialView:
     started: datetime | None
     finished: datetime | None
     seconds: float
-    """What the trial cost: all phases, those of the original where the cache answered; wall clock without an outcome."""
+    """What the trial cost: all phases, of the original where the cache answered; wall clock without an outcome."""
 
     @property
     def feasible(self) -> bool:
@@ -304,8 +304,10 @@ def _sessions(attrs: Mapping[str, Any]) -> tuple[Session, ...]:
 
 
 def _text(value: Any) -> str:
-    """A name as it is; a fingerprint as its values in a row."""
+    """A name as it is; a fingerprint by its processor and cores."""
     if isinstance(value, Mapping):
+        if value.get("cpu"):
+            return f"{value['cpu']}, {value['cores']} cores" if value.get("cores") else str(value["cpu"])
         return ", ".join(str(v) for v in value.values())
     return str(value or "")
 

@@ -34,7 +34,8 @@ class Bound:
 class ConstraintSet:
     """All constraints of a study in the fixed order in which every trial sets them.
 
-    Samplers pair constraints by position or name, so each trial must carry all of them, in one order.
+    Samplers pair constraints by position or name, so each trial must carry all of them, in one order: alphabetical,
+    since databases give attributes back in the order of insertion or of the key.
     """
 
     def __init__(self, specs: Sequence[ConstraintSpec], structural: Sequence[str]) -> None:
@@ -49,7 +50,7 @@ class ConstraintSet:
     @property
     def keys(self) -> tuple[str, ...]:
         """Names in order."""
-        return (*self.structural, *(b.key for b in self.bounds))
+        return tuple(sorted((*self.structural, *(b.key for b in self.bounds))))
 
     def describe(self) -> list[dict[str, Any]]:
         """The record of `StudyKeys.CONSTRAINTS`; a structural constraint bounds its own violation at 0."""
@@ -58,7 +59,7 @@ class ConstraintSet:
             {"key": b.key, "metric": b.metric, "min": None if b.upper else b.limit, "max": b.limit if b.upper else None}
             for b in self.bounds
         ]
-        return [*structural, *bounds]
+        return sorted([*structural, *bounds], key=lambda record: str(record["key"]))
 
     def before(self, inspection: Inspection) -> dict[str, float]:
         """Violations that are certain before training; 0 for what is not known yet."""
@@ -67,7 +68,7 @@ class ConstraintSet:
             low, high = inspection.bounds.get(bound.metric, (-math.inf, math.inf))
             best = bound.violation(low if bound.upper else high)
             values[bound.key] = best if best > 0 else 0.0
-        return values
+        return dict(sorted(values.items()))
 
     def after(self, inspection: Inspection, outcome: Outcome) -> dict[str, float]:
         """Violations of a measured trial.
@@ -77,13 +78,14 @@ class ConstraintSet:
         """
         values = {name: inspection.structural[name] for name in self.structural}
         for bound in self.bounds:
-            value = outcome.value(bound.metric)
+            low, high = inspection.bounds.get(bound.metric, (-math.inf, math.inf))
+            value = low if low == high else outcome.value(bound.metric)
             if value is None:
                 raise MeasurementError(
                     f"the constraint {bound.key} needs {bound.metric}, which this device did not give"
                 )
             values[bound.key] = bound.violation(value)
-        return values
+        return dict(sorted(values.items()))
 
 
 def refusal(violations: Mapping[str, float]) -> str | None:

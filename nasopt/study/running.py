@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import optuna
@@ -58,6 +61,7 @@ def run(
     allow_changes: bool = False,
     storage: BaseStorage | None = None,
     cache: Cache | None = None,
+    problem: Problem | None = None,
 ) -> RunResult:
     """Run a study, or go on with it, until `spec.study.trials` trials are trained and measured.
 
@@ -70,6 +74,7 @@ def run(
         allow_changes: go on with a study that was made from another file.
         storage: an open Optuna storage to use instead of the file's.
         cache: of supernets, pairs and measurements; the user's own by default.
+        problem: what to search, where it is not the one that the file names.
 
     Raises:
         NasoptError: see `nasopt.errors`; what is stored stays.
@@ -77,9 +82,9 @@ def run(
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     url = database.expand(spec.study.storage)
     _check_sampler(spec)
-    problem: Problem = plugins.load("problems", spec.space.family)(spec, cache or Cache())
+    problem = problem or plugins.load("problems", spec.space.family)(spec, cache or Cache())
     study = create_or_resume(spec, problem, storage=storage, allow_changes=allow_changes)
-    with database.database_errors(url), _claims(study, problem) as claims:
+    with database.database_errors(url), _claims(study, problem) as claims, _expected_warnings_silenced():
         budget = spec.study.trials
         tally = claims.tally()
         listener(
@@ -100,6 +105,15 @@ def run(
                 contributed = _Filling(study, problem, claims, listener, cost).fill(budget)
         tally = claims.tally()
     return RunResult(study=study, finished=tally.finished, running_elsewhere=tally.running, contributed=contributed)
+
+
+@contextmanager
+def _expected_warnings_silenced() -> Iterator[None]:
+    """Refused trials carry infinite values by design; samplers warn of each where they cope with them."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Clip non-finite values")
+        warnings.filterwarnings("ignore", message="All-NaN slice encountered", module="optuna")
+        yield
 
 
 def _check_sampler(spec: StudySpec) -> None:

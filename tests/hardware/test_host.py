@@ -44,9 +44,9 @@ def test_one_measurement_at_a_time_across_processes_and_a_killed_holder_frees_it
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
         for profile in (local, renamed):
-            with pytest.raises(MeasurementError, match="another process has been measuring"):
-                with device_lock(profile, timeout_s=0.1):
-                    pass
+            refused = pytest.raises(MeasurementError, match="another process has been measuring")
+            with refused, device_lock(profile, timeout_s=0.1):
+                pass
         with device_lock(load_profile("jetson_nano"), timeout_s=0.1):
             pass  # a computed cost needs no device
         holder.kill()
@@ -71,5 +71,6 @@ def test_a_lock_folder_that_cannot_be_made_is_an_error(tmp_path: Path, monkeypat
 
 
 def test_importing_the_package_loads_nothing_heavy() -> None:
-    code = "import sys, nasopt.hardware; print([m for m in ('torch','onnx','onnxruntime','pandas','codecarbon') if m in sys.modules])"
+    heavy = ("torch", "onnx", "onnxruntime", "pandas", "codecarbon", "optuna")
+    code = f"import sys, nasopt.hardware; print([m for m in {heavy} if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

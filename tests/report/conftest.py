@@ -185,7 +185,13 @@ def write(memory: BaseStorage) -> Callable[..., Written]:
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
+def studies() -> type[Written]:
+    """`studies(storage, name, objectives, **study attributes)`, for fixtures that outlive a test."""
+    return Written
+
+
+@pytest.fixture(scope="session")
 def jetson() -> dict[str, str]:
     """A device whose costs are estimated, as a study records it."""
     return DEVICE | {

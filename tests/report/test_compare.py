@@ -170,7 +170,7 @@ def test_trials_differ_or_are_tied_within_their_intervals(write: Write, memory: 
     assert [f.tied for f in rows["accuracy"]] == [False, True, False]
     assert [f.tied for f in rows["latency_ms"]] == [False, True, False]
     text = rendered(comparison_table(compare_trials(view, [a, b, c])))
-    assert "≈ 2.10 ms ±5.0%" in text
+    assert "≈ 2.10 ms ±5%" in text
     json.dumps(compare_trials(view, [a, c]).to_json(), allow_nan=False)
 
 
@@ -184,3 +184,15 @@ def test_trials_that_cannot_be_compared_are_named(write: Write, memory: BaseStor
         compare_trials(view, [a, 9])
     with pytest.raises(UsageError, match="two different trials"):
         compare_trials(view, [a, a])
+
+
+def test_names_are_no_formulas(write: Write, memory: BaseStorage, tmp_path: Any) -> None:
+    for name in ("$\\frac$", "_hidden"):
+        write(name).search(6)
+    views = [load_view(memory, n) for n in ("$\\frac$", "_hidden")]
+    found = compare_views(views)
+    assert len(write_comparison_figures(views, found, tmp_path)) == 4
+    from nasopt.report.comparison_figures import histories_figure
+
+    labels = histories_figure(views, found).axes[1].get_legend_handles_labels()[1]
+    assert labels == ["$\\frac$", " _hidden"]

@@ -13,6 +13,7 @@ import yaml
 from markdown_it import MarkdownIt
 from optuna.storages import BaseStorage
 
+from nasopt.database import open_storage
 from nasopt.errors import UsageError
 from nasopt.report import write_report
 from nasopt.report.document import ReportFiles
@@ -47,18 +48,20 @@ class Page(HTMLParser):
         self.text += data
 
 
-@pytest.fixture
-def report(write: Write, memory: BaseStorage, jetson: dict[str, str], tmp_path: Path) -> ReportFiles:
+@pytest.fixture(scope="module")
+def report(studies: Write, jetson: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> ReportFiles:
+    memory = open_storage("memory")
     spec = {"study": {"name": NASTY, "storage": "postgresql://me:hunter2@host/db", "trials": 24}}
     spec["space"] = {"channels": [16, 24], "strides": [1, 2]}
-    written = write(NASTY, devices=[jetson], spec=spec)
+    objectives = (("accuracy", "maximize"), ("latency_ms", "minimize"))
+    written = studies(memory, NASTY, objectives, devices=[jetson], spec=spec)
     written.search(12)
     written.lost("infeasible", NASTY)
     written.failed("device lost", "the board went away")
     written.session()
     first = load_view(memory, NASTY).front()[0]
     written.study.set_user_attr("test_scores", {str(first.number): {"accuracy": 0.876, "ece": 0.04, "images": 360}})
-    return write_report(load_view(memory, NASTY), tmp_path / "out")
+    return write_report(load_view(memory, NASTY), tmp_path_factory.mktemp("out"))
 
 
 def test_the_page_loads_nothing_and_runs_nothing(report: ReportFiles) -> None:

@@ -49,13 +49,14 @@ def test_the_study_is_read_back(write: Write, memory: BaseStorage) -> None:
     written = write()
     number = written.completed(0.9, 2.0)
     written.session(trials=3)
-    written.session(energy_kwh=None)
+    written.session(energy_kwh=None, host={"cpu": "an example CPU", "cores": 2, "system": "Linux"})
     written.study.set_user_attr("test_scores", {str(number): {"accuracy": 0.88, "images": 360}})
     view = load_view(memory, "study")
     assert [(o.metric, o.direction) for o in view.objectives] == [("accuracy", "maximize"), ("latency_ms", "minimize")]
     assert view.test_scores == {number: {"accuracy": 0.88, "images": 360}}
     assert [s.energy_kwh for s in view.sessions] == [0.02, None]
     assert view.sessions[0].trials == 3
+    assert [s.host for s in view.sessions] == ["desk", "an example CPU, 2 cores"]
     assert view.seed == 7
     assert view.trials[0].seconds == 4.0
     assert view.provenances("latency_ms") == ("measured",)

@@ -1,0 +1,107 @@
+"""A problem whose evaluation is arithmetic, for tests of what `study/` does around it: the real space, counts and records."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from nasopt.errors import DivergedError
+from nasopt.models import count
+from nasopt.records import Cost, Inspection, Outcome
+from nasopt.space import BigLittleSpace
+from nasopt.spec.study import StudySpec
+
+LIGHTER = "little_lighter_than_big"
+
+
+class StandIn:
+    """Accuracy is a smooth function of the choices; multiply-accumulates are the real ones."""
+
+    structural = (LIGHTER,)
+    suffix = ""
+
+    def __init__(self, spec: StudySpec, *, seconds: float = 0.0, fault: Callable[[Mapping[str, Any]], None] | None = None):
+        self.space = BigLittleSpace(spec.space, native_resolution=8)
+        self.distributions = self.space.distributions
+        self.layout = self.space.layout(in_channels=1, classes=10)
+        self.seconds = seconds
+        self.fault = fault
+        self.evaluated: list[dict[str, Any]] = []
+
+    def prepare(self, progress: Callable[[Any], None]) -> None:
+        pass
+
+    def facts(self) -> Mapping[str, Any]:
+        return {"devices": []}
+
+    def inspect(self, params: Mapping[str, Any]) -> Inspection:
+        counts = count(self.layout, self.space.decode(params))
+        return Inspection(
+            bounds={"macs_hard": (counts.macs_hard, counts.macs_hard), "macs": (counts.macs_easy, counts.macs_hard)},
+            structural={LIGHTER: counts.macs_little / counts.macs_big - 1.0},
+        )
+
+    def evaluate(self, params: Mapping[str, Any]) -> Outcome:
+        time.sleep(self.seconds)
+        if self.fault is not None:
+            self.fault(params)
+        self.evaluated.append(dict(params))
+        candidate = self.space.decode(params)
+        counts = count(self.layout, candidate)
+        size = sum(s.width * s.depth * s.expansion + s.kernel / 7 for s in candidate.big)
+        value = float(counts.macs_hard)
+        quality = {"accuracy": 1 - 1 / (1 + size) - 0.1 * abs(candidate.tau - 0.8), "exit_rate": candidate.tau}
+        return Outcome(quality=quality, costs={"macs": Cost(value=value, ci95=(value, value), provenance="computed")})
+
+    def score_test(self, params: Mapping[str, Any], weights: Path) -> Mapping[str, float]:
+        raise AssertionError("no test reads this")
+
+
+def diverge(params: Mapping[str, Any]) -> None:
+    raise DivergedError("the loss is not finite in epoch 1")
+
+
+def make_spec(storage: str, **changes: Any) -> StudySpec:
+    """A small study over accuracy and multiply-accumulates."""
+    content: dict[str, Any] = {
+        "study": {"name": "stand-in", "storage": storage, "trials": 8, "seed": 3},
+        "space": {"channels": [8, 12], "strides": [1, 2], "little": {"width": [0.25, 0.5], "depth": [1, 2]}},
+        "objectives": ["accuracy", "macs"],
+        "sampler": "random",
+    }
+    for key, value in changes.items():
+        section, _, name = key.partition("__")
+        if name:
+            content.setdefault(section, {})[name] = value
+        else:
+            content[section] = value
+    return StudySpec.model_validate(content)
+
+
+def run_until_killed(spec: StudySpec, writes: int) -> None:
+    """Run the study in this process and let it die by SIGKILL right after so many commits to the database."""
+    from sqlalchemy import event
+    from sqlalchemy.orm import Session
+
+    from nasopt.study import run
+
+    left = [writes]
+
+    @event.listens_for(Session, "after_commit")
+    def count_down(_: Session) -> None:
+        left[0] -= 1
+        if left[0] <= 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    run(spec, problem=StandIn(spec))
+
+
+def run_here(spec: StudySpec, seconds: float = 0.0) -> None:
+    """Run the study in this process to its end."""
+    from nasopt.study import run
+
+    run(spec, problem=StandIn(spec, seconds=seconds))

@@ -1,0 +1,179 @@
+"""What a run makes of constraints, divergence, failures, changed files and other samplers."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from nasopt.errors import (
+    InfeasibleStudyError,
+    MeasurementError,
+    NasoptError,
+    StudyChangedError,
+    StudyNotFoundError,
+    UsageError,
+)
+from nasopt.records import StudyKeys, TrialKeys
+from nasopt.study import find_study, find_views, open_study, run
+from nasopt.study.claims import slot_seed
+from nasopt.study.events import Event, TrialEnded
+from tests.study.stand_in import LIGHTER, StandIn, diverge, make_spec
+
+
+def trials_of(result: Any) -> list[optuna.trial.FrozenTrial]:
+    return result.study.optuna.get_trials()
+
+
+def test_refused_trials_cost_nothing_and_do_not_count(tmp_path: Path) -> None:
+    spec = make_spec(
+        f"sqlite:///{tmp_path}/a.db",
+        constraints=[{"metric": "macs_hard", "max": 2.0e5}, {"metric": "accuracy", "min": 0.8}],
+        sampler="nsga2",
+    )
+    problem = StandIn(spec)
+    result = run(spec, problem=problem)
+    trials = trials_of(result)
+    refused = [t for t in trials if t.user_attrs[TrialKeys.ENDED] == "infeasible"]
+    assert refused
+    assert len(problem.evaluated) == result.finished == 8
+    keys = sorted([LIGHTER, "macs_hard<=200000", "accuracy>=0.8"])
+    for trial in trials:
+        assert trial.state == TrialState.COMPLETE
+        assert list(trial.constraints) == keys
+    for trial in refused:
+        assert trial.values == [-math.inf, math.inf]
+        assert trial.constraints["accuracy>=0.8"] == 0.0
+        assert trial.user_attrs[TrialKeys.REASON]
+    for trial in trials:
+        if trial not in refused:
+            assert trial.constraints["macs_hard<=200000"] <= 0
+            assert trial.constraints["accuracy>=0.8"] == pytest.approx((0.8 - trial.values[0]) / 0.8)
+    assert all(t.constraints["accuracy>=0.8"] <= 0 for t in result.study.optuna.best_trials)
+
+
+@pytest.mark.parametrize("sampler", ["nsga2", "nsga3", "tpe", "random", "gp"])
+def test_every_sampler_runs_constrained_studies_in_memory(sampler: str) -> None:
+    options = {"n_startup_trials": 4} if sampler in ("gp", "tpe") else {}
+    spec = make_spec(
+        "memory",
+        sampler={"name": sampler, "options": options},
+        study__trials=6,
+        constraints=[{"metric": "macs_hard", "max": 3.0e5}],
+    )
+    assert run(spec, problem=StandIn(spec)).finished == 6
+
+
+def test_an_impossible_constraint_ends_the_run_and_is_named(tmp_path: Path) -> None:
+    spec = make_spec("memory", constraints=[{"metric": "macs_hard", "max": 10}], study__trials=2)
+    with pytest.raises(InfeasibleStudyError, match="macs_hard<=10"):
+        run(spec, problem=StandIn(spec))
+
+
+def test_a_diverged_trial_is_recorded_and_the_study_goes_on() -> None:
+    spec = make_spec("memory")
+    calls: list[int] = []
+
+    def sometimes(params: Any) -> None:
+        calls.append(1)
+        if len(calls) == 2:
+            diverge(params)
+
+    result = run(spec, problem=StandIn(spec, fault=sometimes))
+    ends = [t.user_attrs[TrialKeys.ENDED] for t in trials_of(result)]
+    assert ends.count("diverged") == 1
+    assert result.finished == ends.count("completed") == 8
+    (diverged,) = [t for t in trials_of(result) if t.user_attrs[TrialKeys.ENDED] == "diverged"]
+    assert diverged.values == [-math.inf, math.inf]
+    assert "not finite" in diverged.user_attrs[TrialKeys.REASON]
+
+
+def test_a_failed_measurement_teaches_nothing_and_three_in_a_row_end_the_run() -> None:
+    spec = make_spec("memory")
+    storage = optuna.storages.InMemoryStorage()
+
+    def fail(_: Any) -> None:
+        raise MeasurementError("the clock stood still")
+
+    with pytest.raises(NasoptError, match="3 trials in a row.*clock stood still"):
+        run(spec, problem=StandIn(spec, fault=fail), storage=storage)
+    study = optuna.load_study(study_name="stand-in", storage=storage)
+    failed = [t for t in study.get_trials() if t.user_attrs[TrialKeys.ENDED] == "measurement failed"]
+    assert [t.state for t in failed] == [TrialState.FAIL] * 3
+    assert run(spec, problem=StandIn(spec), storage=storage).finished == 8
+
+
+def test_a_changed_file_is_refused_with_the_keys_that_differ(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/a.db"
+    run(make_spec(url), problem=StandIn(make_spec(url)))
+    changed = make_spec(url, training={"cotrain": {"epochs": 7}})
+    with pytest.raises(StudyChangedError, match=r"training\.cotrain\.epochs \(was 1, now 7\)"):
+        run(changed, problem=StandIn(changed))
+    more = changed.model_copy(update={"study": changed.study.model_copy(update={"trials": 9})})
+    assert run(more, problem=StandIn(more), allow_changes=True).finished == 9
+    other_space = make_spec(url, space={"channels": [8], "strides": [1]})
+    with pytest.raises(StudyChangedError, match="search space"):
+        run(other_space, problem=StandIn(other_space), allow_changes=True)
+
+
+def test_another_host_may_not_join_a_measured_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = make_spec(f"sqlite:///{tmp_path}/a.db")
+
+    class Measured(StandIn):
+        def facts(self) -> dict[str, Any]:
+            return {StudyKeys.DEVICES: [{"name": "local", "provenance": "measured", "meter": "none"}]}
+
+    run(spec, problem=Measured(spec))
+    monkeypatch.setattr("nasopt.study.opening.fingerprint", lambda: {"cpu": "another processor"})
+    with pytest.raises(UsageError, match="another processor"):
+        run(spec, problem=Measured(spec))
+    run(spec, problem=StandIn(spec))
+
+
+def test_events_tell_every_end() -> None:
+    spec = make_spec("memory", study__trials=4)
+    events: list[Event] = []
+    run(spec, problem=StandIn(spec), listener=events.append)
+    ends = [e for e in events if isinstance(e, TrialEnded)]
+    assert [e.finished for e in ends if e.ended == "completed"] == [1, 2, 3, 4]
+
+
+def test_studies_are_found_by_file_and_by_name(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/a.db"
+    spec = make_spec(url)
+    with pytest.raises(NasoptError, match="no database"):
+        open_study(spec)
+    run(spec, problem=StandIn(spec))
+    assert open_study(spec).name == "stand-in"
+    assert find_study("stand-in", url).spec.hash() == spec.hash()
+    assert [v.name for v in find_views([], url)] == ["stand-in"]
+    with pytest.raises(StudyNotFoundError, match="stand-in"):
+        find_study("standin", url)
+
+
+def test_slots_have_seeds_of_their_own() -> None:
+    seeds = {slot_seed(seed, slot) for seed in range(5) for slot in range(100)}
+    assert len(seeds) == 500
+
+
+def test_no_point_is_drawn_twice_after_a_restart() -> None:
+    """A restarted sampler with one seed would repeat its stream."""
+    storage = optuna.storages.InMemoryStorage()
+    for trials in (4, 8, 12):
+        spec = make_spec("memory", study__trials=trials)
+        result = run(spec, problem=StandIn(spec), storage=storage)
+    trials = trials_of(result)
+    assert len({str(t.params) for t in trials}) == len(trials) >= 12
+
+
+def test_a_read_only_database_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "a.db"
+    file.touch()
+    monkeypatch.setattr("os.access", lambda path, mode: Path(path) != file)
+    spec = make_spec(f"sqlite:///{file}")
+    with pytest.raises(NasoptError, match="read-only"):
+        run(spec, problem=StandIn(spec))
