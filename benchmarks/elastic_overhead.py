@@ -1,12 +1,12 @@
 """What weight sharing costs: a sandwich step of the supernet against the same sub-networks as plain modules.
 
-    python benchmarks/elastic_overhead.py [--json] [--pairs 10] [--batch 64] [--threads N] [--clock cpu]
+    python benchmarks/elastic_overhead.py [--json] [--pairs 10] [--batch 32] [--threads N] [--clock cpu]
 
-One step: forward, losses and backward of the largest, the smallest and two random sub-networks on one batch of 32x32 images,
-with in-place distillation and both heads, no optimiser on either side. The plain side has its own weights for every sub-network,
-extracted beforehand (not timed), and runs its stem once as well: sharing the stem is no advantage of the elastic side here.
-Steps are interleaved in pairs, each on new random sub-networks, the order within a pair drawn. A ratio above 1 says that the
-elastic step is faster.
+One step: forward, losses and backward of the largest, the smallest and two random sub-networks on one batch of 32x32
+images, with in-place distillation and both heads, no optimiser on either side. The plain side has its own weights for
+every sub-network, extracted beforehand (not timed), and runs its stem once as well: sharing the stem is no advantage
+of the elastic side here. Steps are interleaved in pairs, each on new random sub-networks, the order within a pair
+drawn. A ratio above 1 says that the elastic step is faster.
 """
 
 from __future__ import annotations
@@ -125,11 +125,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument("--pairs", type=int, default=10)
-    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--threads", type=int, default=None)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
-        "--clock", choices=CLOCKS, default="wall", help="cpu counts this process only, for a machine that others use too"
+        "--clock",
+        choices=CLOCKS,
+        default="wall",
+        help="cpu counts this process only, for a machine that others use too",
     )
     options = parser.parse_args()
     if options.threads:
@@ -137,10 +140,17 @@ def main() -> None:
     rows = run_pairs(options.pairs, options.batch, options.seed, CLOCKS[options.clock])
     median = statistics.median(row["ratio"] for row in rows)
     if options.json:
-        json.dump({"pairs": rows, "median_ratio": median, "threads": torch.get_num_threads(), "clock": options.clock}, sys.stdout, indent=1)
+        json.dump(
+            {"pairs": rows, "median_ratio": median, "threads": torch.get_num_threads(), "clock": options.clock},
+            sys.stdout,
+            indent=1,
+        )
         print()
         return
-    print(f"images/s of a sandwich step at 32x32, batch {options.batch}, {torch.get_num_threads()} threads, {options.clock} clock")
+    print(
+        f"images/s of a sandwich step at 32x32, batch {options.batch}, {torch.get_num_threads()} threads, "
+        f"{options.clock} clock"
+    )
     print("pair  elastic    plain  elastic/plain")
     for number, row in enumerate(rows):
         print(f"{number:4d} {row['elastic']:8.1f} {row['plain']:8.1f}  {row['ratio']:.3f}")

@@ -2,12 +2,13 @@
 
     python benchmarks/routers.py [--data digits|cifar10] [--seeds 3] [--pairs 4] [--epochs 12] [--cotrain 0 1] [--json]
 
-For every seed a supernet is trained, pairs are drawn from it, and each pair is co-trained with each router. Inputs then leave in
-order of their score; the curve of accuracy over exit rate is compared with that of random routing, which is the straight line
-from the big network's accuracy (nobody leaves) to the little one's (all leave). `gain` is the mean height above that line in
-percentage points of accuracy, `oracle` the same for the optimal decisions, `AUC` how well the score ranks the inputs that may
-leave above those that should not (0.5 is random). Scores are those of the validation split; routers are fitted on train.
-`cifar10` needs NASOPT_REFERENCE (default ../shared), which holds datasets/cifar10/train.parquet.
+For every seed a supernet is trained, pairs are drawn from it, and each pair is co-trained with each router. Inputs
+then leave in order of their score; the curve of accuracy over exit rate is compared with that of random routing,
+which is the straight line from the big network's accuracy (nobody leaves) to the little one's (all leave). `gain` is
+the mean height above that line in percentage points of accuracy, `oracle` the same for the optimal decisions, `AUC`
+how well the score ranks the inputs that may leave above those that should not (0.5 is random). Scores are those of
+the validation split; routers are fitted on train. `cifar10` needs NASOPT_REFERENCE (default ../shared), which holds
+datasets/cifar10/train.parquet.
 """
 
 from __future__ import annotations
@@ -65,7 +66,8 @@ def layout_for(data: ImageData) -> NetworkLayout:
 
 
 def gains(said: Predictions, labels: np.ndarray) -> dict[str, float]:
-    """Area between the router's and random routing's accuracy over exit rate, in percentage points; the oracle's too."""
+    """Area between the router's and random routing's accuracy over exit rate, in percentage points; the oracle's
+    too."""
     little, big = said.little.argmax(1) == labels, said.big.argmax(1) == labels
     may_leave = little | ~big
     change = little.astype(float) - big.astype(float)  # what an input adds to the accuracy by leaving
@@ -86,7 +88,8 @@ def area(ordered: np.ndarray) -> float:
 
 
 def pairs(trained: TrainedSupernet, count: int, seed: int) -> Iterator[Candidate]:
-    """The smallest with the largest network first, then little ones with a narrow first half against random big ones."""
+    """The smallest with the largest network first, then little ones with a narrow first half against random big
+    ones."""
     layout, generator = trained.supernet.layout, random.Random(seed)
     small = replace(layout, widths=layout.widths[:2], depths=layout.depths[:2], expansions=layout.expansions[:2])
     for number in range(count):
@@ -128,11 +131,15 @@ def summary(rows: list[dict[str, object]], budgets: list[int]) -> list[str]:
     for epochs in budgets:
         for kind in KINDS:
             mine = [row for row in rows if row["cotrain"] == epochs and row["router"] == kind]
-            figure = {key: float(np.nanmean([float(str(row[key])) for row in mine])) for key in mine[0] if key != "router"}
+            figure = {
+                key: float(np.nanmean([float(str(row[key])) for row in mine])) for key in mine[0] if key != "router"
+            }
             won = mean(float(str(row["gain"])) > 0 for row in mine)
             lines.append(
-                f"{epochs:7d} {kind:10s} {figure['little']:7.2f} {figure['big']:6.2f} {figure['gain']:6.2f} {figure['oracle']:6.2f} "
-                f"{won:5.0%} {figure['auc']:6.3f}  {figure['exit@0.3']:.2f} {figure['exit@0.6']:.2f} {figure['exit@0.9']:.2f}"
+                f"{epochs:7d} {kind:10s} {figure['little']:7.2f} {figure['big']:6.2f} {figure['gain']:6.2f} "
+                f"{figure['oracle']:6.2f} "
+                f"{won:5.0%} {figure['auc']:6.3f}  {figure['exit@0.3']:.2f} "
+                f"{figure['exit@0.6']:.2f} {figure['exit@0.9']:.2f}"
             )
     return lines
 
@@ -153,7 +160,10 @@ def main() -> None:
         json.dump(rows, sys.stdout, indent=1)
         print()
         return
-    print(f"{options.data}, {options.seeds} seeds, {options.pairs} pairs each, validation split; means over seeds and pairs")
+    print(
+        f"{options.data}, {options.seeds} seeds, {options.pairs} pairs each, validation split; "
+        f"means over seeds and pairs"
+    )
     print("\n".join(summary(rows, options.cotrain)))
 
 

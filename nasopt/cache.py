@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,8 @@ class Cache:
                 f"cannot write {path}: {error.strerror or error}; free some space or set NASOPT_CACHE to another folder"
             ) from error
         finally:
-            scratch.unlink(missing_ok=True)
+            with suppress(OSError):  # where its folder could not be made, there is nothing to remove
+                scratch.unlink(missing_ok=True)
 
     def lock(self, kind: str, key: str) -> FileLock:
         """A lock that the processes of this host share, for work that should be done once."""

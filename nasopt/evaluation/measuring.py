@@ -3,51 +3,76 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import torch
 
-from nasopt.cache import content_key
+from nasopt.cache import Cache, content_key
 from nasopt.evaluation.context import Device, EvaluationContext
 from nasopt.export import export_easy, export_hard
-from nasopt.hardware import device_lock
+from nasopt.hardware import device_lock, measure_all
 from nasopt.models import build
 from nasopt.records import Candidate, Energy, ExportedModel, Latency, Measurement, NetworkLayout
 
 PathName = Literal["easy", "hard"]
 
 
-def obtain_measurement(
-    context: EvaluationContext, candidate: Candidate, device: Device, path: PathName, *, batch: int
-) -> tuple[Measurement, bool]:
-    """The measurement of a path at a batch size, and whether the cache had it.
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """One graph of a candidate: a path at a batch size."""
 
-    The key holds what shapes the graph and how it is run, but no weights; a measurement whose reference drifted
+    path: PathName
+    batch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Obtained:
+    """A measurement, and whether the cache had it."""
+
+    measurement: Measurement
+    cached: bool
+
+
+def obtain_measurements(
+    context: EvaluationContext, candidate: Candidate, device: Device, graphs: Sequence[Graph]
+) -> dict[Graph, Obtained]:
+    """The measurements of a candidate's graphs; those that no cache holds are taken in one interleaved run.
+
+    A key holds what shapes the graph and how it is run, but no weights. A measurement whose reference drifted
     (`latency.valid` false) is used and marked, and never kept.
 
     Raises:
         MeasurementError: the backend refused its own reading.
     """
+    files = {graph: _file(context, candidate, device, graph) for graph in graphs}
+    found = {graph: Obtained(m, True) for graph in graphs if (m := _read(files[graph])) is not None}
+    if len(found) == len(graphs):
+        return found
+    with TemporaryDirectory(prefix="nasopt-") as folder, device_lock(device.profile):
+        # another process may have measured some of them while this one waited for the device
+        found |= {g: Obtained(m, True) for g in graphs if g not in found and (m := _read(files[g])) is not None}
+        missing = [g for g in graphs if g not in found]
+        models = _export(context.layout, candidate, missing, Path(folder))
+        taken = measure_all(device.backend, models, device.protocol) if models else []
+    for graph, measured in zip(missing, taken, strict=True):
+        found[graph] = Obtained(measured, False)
+        if measured.latency.valid:
+            _keep(context.cache, files[graph], measured)
+    return found
+
+
+def _file(context: EvaluationContext, candidate: Candidate, device: Device, graph: Graph) -> Path:
     key = content_key(
-        graph=_graph_identity(context.layout, candidate, path),
-        batch=batch,
+        graph=_graph_identity(context.layout, candidate, graph.path),
+        batch=graph.batch,
         backend=device.backend.signature(),
         protocol=device.protocol,
     )
-    file = context.cache.path("measurements", key, ".json")
-    with context.cache.lock("measurements", key):
-        if (stored := _read(file)) is not None:
-            return stored, True
-        with TemporaryDirectory(prefix="nasopt-") as folder, device_lock(device.profile):
-            model = _export(context.layout, candidate, path, batch, Path(folder))
-            measured = device.backend.measure(model, device.protocol)
-        if measured.latency.valid:
-            text = json.dumps(asdict(measured))
-            context.cache.write(file, lambda p: p.write_text(text))
-    return measured, False
+    return context.cache.path("measurements", key, ".json")
 
 
 def _graph_identity(layout: NetworkLayout, candidate: Candidate, path: PathName) -> dict[str, Any]:
@@ -60,14 +85,28 @@ def _graph_identity(layout: NetworkLayout, candidate: Candidate, path: PathName)
     }
 
 
-def _export(layout: NetworkLayout, candidate: Candidate, path: PathName, batch: int, folder: Path) -> ExportedModel:
-    network = build(layout, candidate)
-    shape = (batch, layout.in_channels, candidate.resolution, candidate.resolution)
-    if path == "easy":
-        return export_easy(network, shape, folder / "easy.onnx")
-    with torch.inference_mode():
-        features = network.stem(torch.zeros(shape))
-    return export_hard(network, tuple(features.shape), folder / "hard.onnx")
+def _export(
+    layout: NetworkLayout, candidate: Candidate, graphs: Sequence[Graph], folder: Path
+) -> list[ExportedModel]:
+    """The graphs with fresh weights, which cost what trained ones cost; PyTorch's generator is left as it was."""
+    with torch.random.fork_rng(devices=[]):
+        network = build(layout, candidate)
+    models = []
+    for graph in graphs:
+        file = folder / f"{graph.path}-{graph.batch}.onnx"
+        shape = (graph.batch, layout.in_channels, candidate.resolution, candidate.resolution)
+        if graph.path == "easy":
+            models.append(export_easy(network, shape, file))
+        else:
+            with torch.inference_mode():
+                features = network.stem(torch.zeros(shape))
+            models.append(export_hard(network, tuple(features.shape), file))
+    return models
+
+
+def _keep(cache: Cache, file: Path, measured: Measurement) -> None:
+    text = json.dumps(asdict(measured))
+    cache.write(file, lambda scratch: scratch.write_text(text))
 
 
 def _read(file: Path) -> Measurement | None:

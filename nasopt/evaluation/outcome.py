@@ -13,7 +13,7 @@ import numpy as np
 
 from nasopt.cache import content_key
 from nasopt.evaluation.context import Device, EvaluationContext
-from nasopt.evaluation.measuring import obtain_measurement
+from nasopt.evaluation.measuring import Graph, obtain_measurements
 from nasopt.evaluation.pairs import TrainedPair, obtain_pair
 from nasopt.models import count
 from nasopt.records import ArtifactNames, Candidate, Cost, Inspection, Interval, Measurement, NetworkLayout, Outcome
@@ -105,14 +105,14 @@ class _MeasuredPaths:
 
 
 def _measure(context: EvaluationContext, candidate: Candidate, device: Device) -> _MeasuredPaths:
-    easy, had_easy = obtain_measurement(context, candidate, device, "easy", batch=1)
-    batched, had_batched = obtain_measurement(context, candidate, device, "easy", batch=THROUGHPUT_BATCH)
-    hard = {b: obtain_measurement(context, candidate, device, "hard", batch=b) for b in GATHERED_BATCHES}
+    easy, batched = Graph("easy", 1), Graph("easy", THROUGHPUT_BATCH)
+    hard = [Graph("hard", batch) for batch in GATHERED_BATCHES]
+    obtained = obtain_measurements(context, candidate, device, [easy, batched, *hard])
     return _MeasuredPaths(
-        easy=easy,
-        easy_batched=batched,
-        hard={b: m for b, (m, _) in hard.items()},
-        cached=had_easy and had_batched and all(had for _, had in hard.values()),
+        easy=obtained[easy].measurement,
+        easy_batched=obtained[batched].measurement,
+        hard={graph.batch: obtained[graph].measurement for graph in hard},
+        cached=all(o.cached for o in obtained.values()),
     )
 
 

@@ -1,6 +1,6 @@
 """Devices: their profiles, and the backends and meters that take the cost of a graph on them."""
 
-from nasopt.hardware.backends import Backend, backend_for, measure
+from nasopt.hardware.backends import Backend, backend_for, measure, measure_all
 from nasopt.hardware.host import device_lock, fingerprint
 from nasopt.hardware.profiles import load_profile, profiles
 from nasopt.spec.device import DeviceProfile
@@ -13,5 +13,6 @@ __all__ = [
     "fingerprint",
     "load_profile",
     "measure",
+    "measure_all",
     "profiles",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -46,6 +46,17 @@ def backend_for(profile: DeviceProfile, *, meter: str | None = None) -> Backend:
         profile = profile.model_copy(update={"meter": meter})
     backend: Backend = plugins.load("backends", profile.backend)(profile)
     return backend
+
+
+def measure_all(
+    backend: Backend, models: Sequence[ExportedModel], protocol: TimingProtocol
+) -> list[Measurement]:
+    """Measure several graphs: in one interleaved run where the backend offers `measure_together`, else in turn."""
+    together = getattr(backend, "measure_together", None)
+    if together is not None:
+        measured: list[Measurement] = together(models, protocol)
+        return measured
+    return [backend.measure(model, protocol) for model in models]
 
 
 def measure(

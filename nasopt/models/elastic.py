@@ -24,7 +24,7 @@ class ElasticPointwise(nn.Module):
 
     def sliced(self, inputs: int, outputs: int) -> Tensor:
         """Weights (outputs, inputs, 1, 1) of the sub-network; the parameter itself where nothing is cut off."""
-        weight = self.weight
+        weight: Tensor = self.weight
         if outputs != weight.shape[0]:
             weight = weight[:outputs]
         return weight if inputs == weight.shape[1] else weight[:, :inputs]
@@ -33,8 +33,8 @@ class ElasticPointwise(nn.Module):
 class ElasticDepthwise(nn.Module):
     """A depthwise convolution with elastic channels and kernel.
 
-    A smaller kernel is the centre of the next larger one, passed through a learned matrix that all channels share [Cai2020];
-    the matrices begin as identities.
+    A smaller kernel is the centre of the next larger one, passed through a learned matrix that all channels share
+    [Cai2020]; the matrices begin as identities.
     """
 
     def __init__(self, channels: int, kernels: tuple[int, ...]) -> None:
@@ -47,7 +47,7 @@ class ElasticDepthwise(nn.Module):
 
     def sliced(self, channels: int, kernel: int) -> Tensor:
         """Weights (channels, 1, kernel, kernel) of the sub-network."""
-        weight = self.weight if channels == self.weight.shape[0] else self.weight[:channels]
+        weight: Tensor = self.weight if channels == self.weight.shape[0] else self.weight[:channels]
         side = self.kernels[0]
         for smaller in self.kernels[1:]:
             if side == kernel:
@@ -64,11 +64,11 @@ class ElasticNorm(nn.BatchNorm2d):
 
     def forward(self, x: Tensor) -> Tensor:  # noqa: D102
         channels = x.shape[1]
-        mean, variance, weight, bias = self.running_mean, self.running_var, self.weight, self.bias
-        assert mean is not None
-        assert variance is not None
+        mean, variance = self.get_buffer("running_mean"), self.get_buffer("running_var")
+        weight: Tensor = self.weight
+        bias: Tensor = self.bias
         if channels != self.num_features:
-            mean, variance, weight, bias = (t[:channels] for t in (mean, variance, weight, bias))
+            mean, variance, weight, bias = mean[:channels], variance[:channels], weight[:channels], bias[:channels]
         return functional.batch_norm(x, mean, variance, weight, bias, self.training, self.momentum or 0.0, self.eps)
 
 
@@ -116,9 +116,7 @@ class Stem(nn.Sequential):
     """The fixed beginning that little and big share: 3x3 convolution, BatchNorm, ReLU."""
 
     def __init__(self, layout: NetworkLayout) -> None:
-        conv = nn.Conv2d(
-            layout.in_channels, layout.stem_channels, 3, stride=layout.stem_stride, padding=1, bias=False
-        )
+        conv = nn.Conv2d(layout.in_channels, layout.stem_channels, 3, stride=layout.stem_stride, padding=1, bias=False)
         nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
         super().__init__(conv, nn.BatchNorm2d(layout.stem_channels), nn.ReLU(inplace=True))
 
@@ -135,9 +133,7 @@ class Supernet(nn.Module):
         for outputs in layout.channels:
             blocks = []
             for index in range(max(layout.depths)):
-                blocks.append(
-                    ElasticBlock(inputs, outputs, max(layout.expansions), layout.kernels, residual=index > 0)
-                )
+                blocks.append(ElasticBlock(inputs, outputs, max(layout.expansions), layout.kernels, residual=index > 0))
                 inputs = outputs
             stages.append(nn.ModuleList(blocks))
         self.stages = nn.ModuleList(stages)

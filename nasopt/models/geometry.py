@@ -70,9 +70,7 @@ def plan(layout: NetworkLayout, architecture: Architecture) -> tuple[BlockPlan, 
         outputs = scaled_channels(layout.channels[stage], choice.width)
         for index in range(choice.depth):
             stride = layout.strides[stage] if index == 0 else 1
-            blocks.append(
-                BlockPlan(stage, index, inputs, inputs * choice.expansion, outputs, choice.kernel, stride)
-            )
+            blocks.append(BlockPlan(stage, index, inputs, inputs * choice.expansion, outputs, choice.kernel, stride))
             inputs = outputs
     return tuple(blocks)
 

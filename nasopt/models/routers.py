@@ -27,6 +27,9 @@ class ConfidenceRouter(nn.Module):
 class FittedRouter(nn.Module):
     """A two-layer perceptron over standardised inputs; the part that learned and difficulty routers share."""
 
+    mean: Tensor
+    scale: Tensor
+
     def __init__(self, inputs: int, hidden: int) -> None:
         super().__init__()
         self.register_buffer("mean", torch.zeros(inputs))
@@ -73,8 +76,8 @@ class DifficultyRouter(FittedRouter):
     def describe(self, logits: Tensor, pooled: Tensor) -> Tensor:
         """Statistics (n, 8).
 
-        Largest probability, its lead over the second, entropy in nats, the logits' lead, log-sum-exp and standard deviation,
-        and mean and standard deviation over the pooled features.
+        Largest probability, its lead over the second, entropy in nats, the logits' lead, log-sum-exp and standard
+        deviation, and mean and standard deviation over the pooled features.
         """
         probability = logits.softmax(1)
         top, top_logits = probability.topk(2, dim=1).values, logits.topk(2, dim=1).values

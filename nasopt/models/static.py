@@ -56,7 +56,9 @@ class SubNetwork(nn.Module):
 class RoutedNetwork(nn.Module):
     """A little and a big network on one stem, and the router that decides which inputs stop at the little one."""
 
-    def __init__(self, stem: nn.Module, little: SubNetwork, big: SubNetwork, router: nn.Module, kind: RouterKind) -> None:
+    def __init__(
+        self, stem: nn.Module, little: SubNetwork, big: SubNetwork, router: nn.Module, kind: RouterKind
+    ) -> None:
         super().__init__()
         self.stem = stem
         self.little = little

@@ -41,6 +41,6 @@ class DataSpec(Section):
     train_images: Whole | None = Field(default=None, ge=16)
     """Use only so many training images, drawn with the study's seed."""
     image_size: Whole | None = Field(default=None, ge=8, le=224)
-    """Side in pixels to which the images of a folder or parquet file are brought (shorter side resized, centre cropped);
-    left out: their own side if they are all squares of one size, otherwise 64."""
+    """Side in pixels to which the images of a folder or parquet file are brought (shorter side resized, centre
+    cropped); left out: their own side if they are all squares of one size, otherwise 64."""
     augment: AugmentSpec = AugmentSpec()

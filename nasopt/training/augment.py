@@ -43,7 +43,8 @@ def augment(images: Tensor, labels: Tensor, spec: AugmentSpec, classes: int) -> 
         classes: number of classes.
 
     Returns:
-        Images (n, c, h, w), values in 0 to 255, and targets: labels (n,), or probabilities (n, classes) after MixUp or CutMix.
+        Images (n, c, h, w), values in 0 to 255, and targets: labels (n,), or probabilities (n, classes) after MixUp
+        or CutMix.
     """
     if spec.randaugment:
         operation = v2.RandAugment(num_ops=spec.randaugment)

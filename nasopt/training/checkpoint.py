@@ -49,7 +49,7 @@ def load_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118: not a mapping
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         if int(metadata["checksum"]) != _checksum(tensors):
             raise ValueError("its checksum does not match")
         return tensors, json.loads(metadata["facts"])

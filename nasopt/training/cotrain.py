@@ -42,8 +42,8 @@ class CotrainProgress:
 def pair_key(supernet_key: str, candidate: Candidate, spec: TrainingSpec, seed: int) -> str:
     """Content address of the pair that `cotrain` makes of these arguments; holds only the choices that act.
 
-    Never tau; no loss weights at 0 epochs; no gamma and eta for a confidence router, no eta where gamma is 0, no temperature
-    where lambda is 0; no router epochs where no router is fitted.
+    Never tau; no loss weights at 0 epochs; no gamma and eta for a confidence router, no eta where gamma is 0, no
+    temperature where lambda is 0; no router epochs where no router is fitted.
     """
     budget, loss = spec.cotrain, candidate.loss
     fitted = candidate.router != "confidence"
@@ -81,8 +81,9 @@ def cotrain(
 ) -> RoutedNetwork:
     """Extract the candidate's pair, train it jointly for `spec.cotrain.epochs`, recalibrate, and fit its router.
 
-    Learned and difficulty routers take part in the joint training through gamma, and are fitted once more at the end, to the
-    frozen and recalibrated pair, on distorted training images. At 0 epochs that last fit is all, without an efficiency penalty.
+    Learned and difficulty routers take part in the joint training through gamma, and are fitted once more at the end,
+    to the frozen and recalibrated pair, on distorted training images. At 0 epochs that last fit is all, without an
+    efficiency penalty.
 
     Returns:
         The pair on the CPU, in evaluation mode.
@@ -93,7 +94,7 @@ def cotrain(
     device = choose_device(spec)
     budget, resolution = spec.cotrain, candidate.resolution
     with seeded(seed, 5):
-        network = extract(trained.supernet, candidate).to(device, memory_format=torch.channels_last)
+        network = extract(trained.supernet, candidate).to(device).to(memory_format=torch.channels_last)
         calibration = calibration_batch(data, resolution, seed).to(device)
         if budget.epochs:
             _recalibrate_pair(network, calibration)
@@ -177,7 +178,9 @@ def pair_loss(network: RoutedNetwork, images: Tensor, targets: Tensor, weights: 
         little, pooled = network.little(features)
         big = network.hard(features)
     little, big, pooled = little.float(), big.float(), pooled.float()
-    loss = weights.alpha * functional.cross_entropy(big, targets) + weights.beta * functional.cross_entropy(little, targets)
+    loss = weights.alpha * functional.cross_entropy(big, targets) + weights.beta * functional.cross_entropy(
+        little, targets
+    )
     if weights.lambda_:
         loss = loss + weights.lambda_ * consistency(little, big, weights.temperature)
     if weights.gamma and isinstance(network.router, FittedRouter):

@@ -28,8 +28,8 @@ def data_root(spec: DataSpec) -> Path:
 def load_data(spec: DataSpec, *, seed: int) -> ImageData:
     """Load, split and describe the data set of this section.
 
-    Validation is drawn from the training images, stratified, with `seed`; the test split is the data set's own or, where it
-    has none, a stratified fifth that no seed changes. [DESIGN rule 2]
+    Validation is drawn from the training images, stratified, with `seed`; the test split is the data set's own or,
+    where it has none, a stratified fifth that no seed changes. [DESIGN rule 2]
 
     Raises:
         UnknownPluginError: no data set of that name.
@@ -85,8 +85,8 @@ def _cut(source: Source, index: np.ndarray, share: float, seed: int) -> tuple[np
         rest, held = train_test_split(index, test_size=share, random_state=seed, stratify=source.labels[index])
     except ValueError as error:
         raise DataError(
-            f"{source.name}: cannot hold out {share:g} of {len(index)} images in {len(source.classes)} classes: {error}; "
-            "use more images or another data.validation"
+            f"{source.name}: cannot hold out {share:g} of {len(index)} images in {len(source.classes)} classes: "
+            f"{error}; use more images or another data.validation"
         ) from error
     return np.sort(rest), np.sort(held)
 

@@ -16,15 +16,17 @@ FALLBACK_SIZE = 64
 """Side given to images that are not all squares of one size."""
 
 # The luminance table of JPEG's annex K, which encoders scale by a quality from 1 to 100.
-_LUMINANCE = np.array(
-    [16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55, 14, 13, 16, 24, 40, 57, 69, 56, 14, 17, 22, 29, 51, 87]
-    + [80, 62, 18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113, 92, 49, 64, 78, 87, 103, 121, 120, 101, 72]
-    + [92, 95, 98, 112, 100, 103, 99]
+_LUMINANCE = np.fromstring(
+    "16 11 10 16 24 40 51 61 12 12 14 19 26 58 60 55 14 13 16 24 40 57 69 56 14 17 22 29 51 87 80 62 "
+    "18 22 37 56 68 109 103 77 24 35 55 64 81 104 113 92 49 64 78 87 103 121 120 101 72 92 95 98 112 100 103 99",
+    dtype=np.int64,
+    sep=" ",
 )
 
 
 def jpeg_quality(encoded: bytes) -> int | None:
-    """The quality (1 to 100) whose scaled luminance table is nearest to this image's; None if it is no readable JPEG."""
+    """The quality (1 to 100) whose scaled luminance table is nearest to this image's; None if it is no readable
+    JPEG."""
     try:
         with Image.open(io.BytesIO(encoded)) as image:
             tables = getattr(image, "quantization", None)
@@ -32,7 +34,9 @@ def jpeg_quality(encoded: bytes) -> int | None:
         return None
     if not tables:
         return None
-    seen = np.sort(np.asarray(tables[min(tables)]))  # sorted, so that the order in which the table is stored does not matter
+    seen = np.sort(
+        np.asarray(tables[min(tables)])
+    )  # sorted, so that the order in which the table is stored does not matter
     return min(range(1, 101), key=lambda quality: int(np.abs(np.sort(_scaled(quality)) - seen).sum()))
 
 

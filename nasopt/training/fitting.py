@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import torch
 from torch import Tensor
 
@@ -24,8 +23,9 @@ WEIGHT_DECAY = 1e-3
 def fit_router(network: RoutedNetwork, data: ImageData, resolution: int, *, epochs: int, eta: float) -> None:
     """Fit the network's learned or difficulty router in place; little, big and stem stay as they are.
 
-    On images that it has learned by heart a pair makes next to no mistakes, so a router fitted there sees no hard inputs: each
-    image is also shown distorted (moved, turned, scaled, noisy), which brings the mistakes of new images back.
+    On images that it has learned by heart a pair makes next to no mistakes, so a router fitted there sees no hard
+    inputs: each image is also shown distorted (moved, turned, scaled, noisy), which brings the mistakes of new images
+    back.
 
     Draws from torch's global generator.
     """
@@ -71,7 +71,8 @@ def _without_mixing(spec: AugmentSpec) -> AugmentSpec:
 
 
 def distort(images: Tensor, strength: float) -> Tensor:
-    """Images (n, c, h, w) in 0 to 255, each turned, scaled and moved at random, with noise in proportion to `strength`."""
+    """Images (n, c, h, w) in 0 to 255, each turned, scaled and moved at random, with noise in proportion to
+    `strength`."""
     count = len(images)
     angle = (torch.rand(count) * 2 - 1) * 0.3 * strength
     scale = 1 + (torch.rand(count) * 2 - 1) * 0.2 * strength

@@ -14,16 +14,19 @@ def exit_targets(little: Tensor, big: Tensor, labels: Tensor) -> Tensor:
 
 
 def consistency(little: Tensor, big: Tensor, temperature: float) -> Tensor:
-    """KL(big || little) of the softmaxes at this temperature, times its square; the big network is only read. [Hinton2015]"""
+    """KL(big || little) of the softmaxes at this temperature, times its square; the big network is only read.
+    [Hinton2015]"""
     teacher = functional.log_softmax(big.detach() / temperature, dim=1)
     student = functional.log_softmax(little / temperature, dim=1)
     return functional.kl_div(student, teacher, reduction="batchmean", log_target=True) * temperature**2
 
 
 def routing(log_odds: Tensor, targets: Tensor, eta: float) -> Tensor:
-    """Binary cross-entropy (n,) -> scalar of the exit decision, plus eta times the mean probability of calling the big network.
+    """Binary cross-entropy (n,) -> scalar of the exit decision, plus eta times the mean probability of calling the
+    big network.
 
-    Classes are weighed equally: on training images hard inputs are rare, and an unweighted router would let everything leave.
+    Classes are weighed equally: on training images hard inputs are rare, and an unweighted router would let
+    everything leave.
     """
     loss = functional.binary_cross_entropy_with_logits(log_odds, targets, weight=balance(targets))
     return loss + eta * torch.sigmoid(-log_odds).mean()

@@ -48,7 +48,9 @@ class ParquetTable:
         names = next((found for _, _, found in tables if found), None)
         count = int(labels.max()) + 1 if len(labels) else 0
         if len(labels) == 0 or labels.min() < 0:
-            raise DataError(f"{paths[0]}: expected labels from 0 up, found {'none' if not len(labels) else labels.min()}")
+            raise DataError(
+                f"{paths[0]}: expected labels from 0 up, found {'none' if not len(labels) else labels.min()}"
+            )
         classes = names if names and len(names) >= count else tuple(str(i) for i in range(count))
         return cls(paths=tuple(paths), images=images, labels=labels, classes=classes)
 
@@ -60,7 +62,9 @@ class ParquetTable:
         """
         data = self.images[index].as_py()
         if not data:
-            raise DataError(f"{self.where(index)} holds no image bytes; images must be embedded, not referred to by path")
+            raise DataError(
+                f"{self.where(index)} holds no image bytes; images must be embedded, not referred to by path"
+            )
         return data
 
     def where(self, index: int) -> str:
@@ -85,7 +89,9 @@ def _read_columns(path: Path) -> tuple[Any, np.ndarray, tuple[str, ...] | None]:
     if pa.types.is_struct(column.type):
         if column.type.get_field_index("bytes") < 0:
             raise DataError(f"{path}: the structs of column {image} have no field bytes, only {column.type}")
-        column = pa.chunked_array([chunk.field("bytes") for chunk in column.chunks], type=column.type.field("bytes").type)
+        column = pa.chunked_array(
+            [chunk.field("bytes") for chunk in column.chunks], type=column.type.field("bytes").type
+        )
     if not (pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type)):
         raise DataError(f"{path}: column {image} holds {column.type}, expected encoded images")
     return column, table.column(label).to_numpy().astype(np.int64), _class_names(schema, label)

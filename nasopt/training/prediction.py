@@ -35,5 +35,5 @@ def predict(network: RoutedNetwork, images: Tensor, data: ImageData, resolution:
     for batch in data.batches(images, resolution):
         features, little, scores = network.easy(batch.to(device))
         parts.append((little, network.hard(features), scores))
-    little, big, scores = (torch.cat(part).float().cpu().numpy() for part in zip(*parts, strict=True))
-    return Predictions(little=little, big=big, scores=scores)
+    joined = [torch.cat(part).float().cpu().numpy() for part in zip(*parts, strict=True)]
+    return Predictions(little=joined[0], big=joined[1], scores=joined[2])

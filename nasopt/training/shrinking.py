@@ -13,7 +13,8 @@ from nasopt.spec.training import ShrinkSpec
 T = TypeVar("T", int, float)
 
 PHASES = {"kernel": (0.05, 0.15), "depth": (0.10, 0.25), "width": (0.15, 0.35)}
-"""Share of the training in which a dimension opens, from its largest choice to all of them; expansion goes with depth."""
+"""Share of the training in which a dimension opens, from its largest choice to all of them; expansion goes with
+depth."""
 
 
 def opened(choices: Sequence[T], dimension: str, progress: float) -> tuple[T, ...]:

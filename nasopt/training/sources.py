@@ -102,8 +102,8 @@ def _torchvision(name: str, root: Path, spec: DataSpec, load: Callable[[bool], A
     except RuntimeError as incomplete:  # how torchvision says "not found or corrupted"
         if not spec.download:
             raise SourceMissingError(
-                f"{name} is not in {root} (or its files are damaged): allow data.download, put torchvision's files there, or "
-                "set NASOPT_DATA to the folder that has them"
+                f"{name} is not in {root} (or its files are damaged): allow data.download, put torchvision's files "
+                "there, or set NASOPT_DATA to the folder that has them"
             ) from incomplete
     except Exception as error:
         raise DataError(f"{name} in {root} cannot be read: {error}; delete its files and run again") from error
@@ -118,10 +118,13 @@ def _torchvision(name: str, root: Path, spec: DataSpec, load: Callable[[bool], A
 
 
 def read_parquet(root: Path, spec: DataSpec) -> Source:
-    """Parquet files in the layout of the Hugging Face hub: `train*.parquet` and, if there, `test*.parquet`, in `root` or `root/data`."""
+    """Parquet files in the layout of the Hugging Face hub: `train*.parquet` and, if there, `test*.parquet`, in `root`
+    or `root/data`."""
     found = find_parquet(root)
     if found is None:
-        raise SourceMissingError(f"no train*.parquet in {root} or {root / 'data'}: set data.root (or NASOPT_DATA) to their folder")
+        raise SourceMissingError(
+            f"no train*.parquet in {root} or {root / 'data'}: set data.root (or NASOPT_DATA) to their folder"
+        )
     return _from_parquet(f"parquet ({root.resolve().name})", *found, spec)
 
 
@@ -133,7 +136,9 @@ def _from_parquet(name: str, train: list[Path], test: list[Path], spec: DataSpec
 
     def source(part: ParquetTable, inner: Source | None = None) -> Source:
         def read(index: np.ndarray) -> Tensor:
-            return decode_all((part.encoded(int(i)) for i in index), (part.where(int(i)) for i in index), spec.image_size)
+            return decode_all(
+                (part.encoded(int(i)) for i in index), (part.where(int(i)) for i in index), spec.image_size
+            )
 
         return Source(name=shown, labels=part.labels, classes=classes, read=read, test=inner)
 
@@ -141,12 +146,15 @@ def _from_parquet(name: str, train: list[Path], test: list[Path], spec: DataSpec
 
 
 def read_folder(root: Path, spec: DataSpec) -> Source:
-    """Folders of images, one folder a class: `root/train/<class>/*` and `root/test/<class>/*` (or `val`), or `root/<class>/*`."""
+    """Folders of images, one folder a class: `root/train/<class>/*` and `root/test/<class>/*` (or `val`), or
+    `root/<class>/*`."""
     from torchvision.datasets import ImageFolder
 
     top = root / "train" if (root / "train").is_dir() else root
     if not top.is_dir():
-        raise SourceMissingError(f"no folder {top}: set data.root (or NASOPT_DATA) to a folder with one folder of images a class")
+        raise SourceMissingError(
+            f"no folder {top}: set data.root (or NASOPT_DATA) to a folder with one folder of images a class"
+        )
 
     def listing(folder: Path) -> Any:
         try:
@@ -161,7 +169,13 @@ def read_folder(root: Path, spec: DataSpec) -> Source:
             return decode_all((_bytes(paths[i]) for i in index), (str(paths[i]) for i in index), spec.image_size)
 
         labels = np.asarray([label for _, label in listed.samples], dtype=np.int64)
-        return Source(name=f"imagefolder ({root.resolve().name})", labels=labels, classes=tuple(listed.classes), read=read, test=inner)
+        return Source(
+            name=f"imagefolder ({root.resolve().name})",
+            labels=labels,
+            classes=tuple(listed.classes),
+            read=read,
+            test=inner,
+        )
 
     train = listing(top)
     held = next((root / part for part in ("test", "val") if (root / part).is_dir() and top != root), None)

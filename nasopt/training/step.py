@@ -18,7 +18,8 @@ from nasopt.training.shrinking import draw
 
 
 def choose(layout: NetworkLayout, spec: SupernetSpec, generator: random.Random) -> tuple[Architecture, ...]:
-    """The sub-networks of one step: largest, smallest and two random ones, or one random one; the largest comes first."""
+    """The sub-networks of one step: largest, smallest and two random ones, or one random one; the largest comes
+    first."""
     if not spec.sandwich:
         return (draw(layout, generator),)
     return (layout.largest(), layout.smallest(), draw(layout, generator), draw(layout, generator))
@@ -29,8 +30,8 @@ def accumulate(
 ) -> Tensor:
     """Add the gradients of the mean loss over these sub-networks to the supernet's; returns that loss, detached.
 
-    The stem runs once; each sub-network goes forward and back before the next, so that memory is that of one. Both heads
-    learn from every sub-network. With `spec.distill` the first one's predictions are the targets of the others.
+    The stem runs once; each sub-network goes forward and back before the next, so that memory is that of one. Both
+    heads learn from every sub-network. With `spec.distill` the first one's predictions are the targets of the others.
 
     Args:
         supernet: in training mode.

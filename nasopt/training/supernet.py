@@ -124,8 +124,8 @@ def train_supernet(
 ) -> TrainedSupernet:
     """Train the supernet of this layout, resume its training, or find it in the cache.
 
-    A training that was killed goes on after its last finished epoch, with the same result as an undisturbed one. Processes
-    that want the same supernet train it once: the others wait.
+    A training that was killed goes on after its last finished epoch, with the same result as an undisturbed one.
+    Processes that want the same supernet train it once: the others wait.
 
     Raises:
         DivergedError: the loss or a weight is not finite.
@@ -148,9 +148,7 @@ def train_supernet(
         facts = {"seconds": run.seconds, "subnet_accuracies": accuracies}
         save_state(cache, cache.path(KIND, key, ".safetensors"), supernet.state_dict(), facts)
         partial.unlink(missing_ok=True)
-    return TrainedSupernet(
-        supernet=supernet, key=key, seconds=run.seconds, subnet_accuracies=accuracies, cached=False
-    )
+    return TrainedSupernet(supernet=supernet, key=key, seconds=run.seconds, subnet_accuracies=accuracies, cached=False)
 
 
 def _find(layout: NetworkLayout, cache: Cache, key: str) -> TrainedSupernet | None:
@@ -163,7 +161,9 @@ def _find(layout: NetworkLayout, cache: Cache, key: str) -> TrainedSupernet | No
     try:
         supernet.load_state_dict(tensors)
     except RuntimeError as error:
-        raise CacheError(f"{path} does not hold the supernet that its name promises; delete it and run again") from error
+        raise CacheError(
+            f"{path} does not hold the supernet that its name promises; delete it and run again"
+        ) from error
     return TrainedSupernet(
         supernet=supernet.to(memory_format=torch.channels_last).eval(),
         key=key,
@@ -176,8 +176,9 @@ def _find(layout: NetworkLayout, cache: Cache, key: str) -> TrainedSupernet | No
 def _start(layout: NetworkLayout, spec: SupernetSpec, seed: int, device: torch.device) -> _Run:
     with seeded(seed, 1):
         supernet = Supernet(layout)
-    supernet = supernet.to(device, memory_format=torch.channels_last).train()
-    decayed, free = [], []
+    supernet = supernet.to(device).to(memory_format=torch.channels_last).train()
+    decayed: list[nn.Parameter] = []
+    free: list[nn.Parameter] = []
     for name, parameter in supernet.named_parameters():
         # Kernel transforms begin as identities; decay would pull them to zero.
         (decayed if parameter.ndim > 1 and "transforms" not in name else free).append(parameter)
@@ -196,7 +197,9 @@ def _resume(run: _Run, cache: Cache, key: str) -> None:
     try:
         run.restore(tensors)
     except (RuntimeError, KeyError, ValueError) as error:
-        raise CacheError(f"{path} does not hold the training state that its name promises; delete it and run again") from error
+        raise CacheError(
+            f"{path} does not hold the training state that its name promises; delete it and run again"
+        ) from error
     run.epoch, run.seconds, run.loss = facts["epoch"], facts["seconds"], facts["loss"]
     logger.info("supernet training continues after epoch %d", run.epoch)
 
@@ -229,9 +232,7 @@ def _train(
             facts = {"epoch": run.epoch, "seconds": run.seconds, "loss": run.loss}
             save_state(cache, cache.path(KIND, key, ".partial.safetensors"), run.tensors(), facts)
         progress(
-            SupernetProgress(
-                epoch=run.epoch, epochs=spec.epochs, loss=run.loss, seconds=run.seconds, resumed=resumed
-            )
+            SupernetProgress(epoch=run.epoch, epochs=spec.epochs, loss=run.loss, seconds=run.seconds, resumed=resumed)
         )
 
 
@@ -267,7 +268,8 @@ def shuffled(count: int, batch_size: int) -> Iterator[Tensor]:
 
 
 def cosine(done: float, warmup: float) -> float:
-    """Factor of the learning rate at this share of the training: linear rise over `warmup`, then half a cosine to zero."""
+    """Factor of the learning rate at this share of the training: linear rise over `warmup`, then half a cosine to
+    zero."""
     if done < warmup:
         return max(done / warmup, 0.01)
     return 0.5 * (1 + math.cos(math.pi * (done - warmup) / max(1e-9, 1 - warmup)))

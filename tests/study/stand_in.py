@@ -24,7 +24,9 @@ class StandIn:
     structural = (LIGHTER,)
     suffix = ""
 
-    def __init__(self, spec: StudySpec, *, seconds: float = 0.0, fault: Callable[[Mapping[str, Any]], None] | None = None):
+    def __init__(
+        self, spec: StudySpec, *, seconds: float = 0.0, fault: Callable[[Mapping[str, Any]], None] | None = None
+    ):
         self.space = BigLittleSpace(spec.space, native_resolution=8)
         self.distributions = self.space.distributions
         self.layout = self.space.layout(in_channels=1, classes=10)

@@ -36,8 +36,8 @@ def digits() -> ImageData:
 @pytest.fixture(scope="session")
 def recipe() -> TrainingSpec:
     return TrainingSpec(
-        threads=2,
-        supernet=SupernetSpec(epochs=4, batch_size=64, learning_rate=8e-3, ema=0.9),
+        threads=1,
+        supernet=SupernetSpec(epochs=8, batch_size=64, learning_rate=8e-3, ema=0.9),
         cotrain=CotrainSpec(epochs=1, router_epochs=3),
     )
 

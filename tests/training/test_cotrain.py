@@ -22,8 +22,6 @@ def budget(spec, **values):
     return spec.model_copy(update={"cotrain": CotrainSpec(**values)})
 
 
-
-
 @pytest.mark.parametrize("router", ["confidence", "learned", "difficulty"])
 @pytest.mark.parametrize("epochs", [0, 1])
 def test_routers_rank_easy_inputs_above_hard_ones(trained, candidate, digits, recipe, router, epochs):
@@ -44,8 +42,12 @@ def test_cotraining_improves_the_little_network_and_repeats_exactly(trained, can
     labels = digits.train.labels.numpy()
     seen = []
     spec = budget(recipe, epochs=2, learning_rate=3e-3)
-    before = predict(cotrain(trained, candidate, digits, budget(recipe, epochs=0), seed=0), digits.train.images, digits, 8)
-    after = predict(cotrain(trained, candidate, digits, spec, seed=0, progress=seen.append), digits.train.images, digits, 8)
+    before = predict(
+        cotrain(trained, candidate, digits, budget(recipe, epochs=0), seed=0), digits.train.images, digits, 8
+    )
+    after = predict(
+        cotrain(trained, candidate, digits, spec, seed=0, progress=seen.append), digits.train.images, digits, 8
+    )
     again = predict(cotrain(trained, candidate, digits, spec, seed=0), digits.train.images, digits, 8)
     assert (after.little.argmax(1) == labels).mean() > (before.little.argmax(1) == labels).mean()
     np.testing.assert_array_equal(after.little, again.little)

