@@ -32,7 +32,20 @@ _HOMES = {
     "write_report": "nasopt.report",
 }
 
-__all__ = sorted(_HOMES)
+__all__ = [
+    "RunResult",
+    "Study",
+    "StudySpec",
+    "compare",
+    "export",
+    "find_study",
+    "load_spec",
+    "measure",
+    "open_study",
+    "run",
+    "score_front",
+    "write_report",
+]
 __getattr__ = lazy.attributes(__name__, _HOMES)
 
 

@@ -121,6 +121,19 @@ def database_errors(url: str) -> Iterator[None]:
         ) from error
 
 
+@contextmanager
+def quiet_optuna() -> Iterator[None]:
+    """Silence Optuna's notes on every study and trial, not its warnings; the user's setting comes back after."""
+    import optuna
+
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(max(before, optuna.logging.WARNING))
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(before)
+
+
 def _require_writable(file: Path | None) -> None:
     if file is None:
         return

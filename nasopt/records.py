@@ -59,7 +59,8 @@ class NetworkLayout:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> NetworkLayout:
         """Restore a record written as JSON from `dataclasses.asdict`."""
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in data.items()})
+        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
+        return cls(**values)
 
     def smallest(self) -> Architecture:
         """The sub-network with the least of everything."""

@@ -1,4 +1,4 @@
-"""Settings of the whole suite: one thread, so that tests on shared cores do not wait for each other; a cache of its own."""
+"""Settings of the whole suite: one thread, so that shared cores do not wait for each other; a cache of its own."""
 
 from __future__ import annotations
 

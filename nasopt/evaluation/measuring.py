@@ -85,9 +85,7 @@ def _graph_identity(layout: NetworkLayout, candidate: Candidate, path: PathName)
     }
 
 
-def _export(
-    layout: NetworkLayout, candidate: Candidate, graphs: Sequence[Graph], folder: Path
-) -> list[ExportedModel]:
+def _export(layout: NetworkLayout, candidate: Candidate, graphs: Sequence[Graph], folder: Path) -> list[ExportedModel]:
     """The graphs with fresh weights, which cost what trained ones cost; PyTorch's generator is left as it was."""
     with torch.random.fork_rng(devices=[]):
         network = build(layout, candidate)

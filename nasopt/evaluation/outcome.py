@@ -21,6 +21,7 @@ from nasopt.routing import costs as routed_costs
 from nasopt.routing.costs import PathCosts
 from nasopt.routing.decisions import decide, route
 from nasopt.routing.statistics import class_table, routed_quality
+from nasopt.training import Predictions
 
 THROUGHPUT_BATCH = 32
 GATHERED_BATCHES = (1, 8, 32)
@@ -55,10 +56,9 @@ def evaluate(context: EvaluationContext, candidate: Candidate) -> Outcome:
         DivergedError, ExportError, MeasurementError: the trial's own end; nothing is half-stored.
     """
     pair = obtain_pair(context, candidate)
-    labels = np.asarray(context.data.validation.labels)
-    predictions = pair.predictions
-    arrays = [np.asarray(a) for a in (predictions.little, predictions.big, predictions.scores)]
-    quality = routed_quality(*arrays, labels, candidate.tau)
+    labels = context.data.validation.labels.numpy()
+    predicted = pair.predictions
+    quality = routed_quality(predicted.little, predicted.big, predicted.scores, labels, candidate.tau)
     stream = _Stream(exit_rate=quality["exit_rate"], inputs=len(labels))
     costs = _counted(context.layout, candidate, pair, stream)
     seconds = dict(pair.facts["seconds"])
@@ -72,7 +72,7 @@ def evaluate(context: EvaluationContext, candidate: Candidate) -> Outcome:
     seconds["measure"] = sum(p.seconds for p in measured)
     if all(p.cached for p in measured):
         cached.append("measure")
-    table = _class_file(context, candidate, arrays, labels)
+    table = _class_file(context, candidate, predicted, labels)
     files = {ArtifactNames.WEIGHTS: pair.weights, ArtifactNames.CLASSES: table}
     return Outcome(quality=quality, costs=costs, seconds=seconds, cached=tuple(cached), details=details, files=files)
 
@@ -189,10 +189,9 @@ def _describe(measured: _MeasuredPaths) -> dict[str, Any]:
     }
 
 
-def _class_file(context: EvaluationContext, candidate: Candidate, arrays: list[np.ndarray], labels: np.ndarray) -> Path:
-    little, big, scores = arrays
-    exited = decide(scores, candidate.tau)
-    rows = class_table(route(little, big, exited), exited, labels, context.data.classes)
+def _class_file(context: EvaluationContext, candidate: Candidate, predicted: Predictions, labels: np.ndarray) -> Path:
+    exited = decide(predicted.scores, candidate.tau)
+    rows = class_table(route(predicted.little, predicted.big, exited), exited, labels, context.data.classes)
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=["class", "images", "accuracy", "exit_rate"])
     writer.writeheader()

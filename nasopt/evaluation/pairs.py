@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import load_file, save_file
 
 from nasopt.cache import Cache
@@ -57,9 +58,8 @@ def obtain_pair(context: EvaluationContext, candidate: Candidate) -> TrainedPair
         predicted = predict(network, context.data.validation.images, context.data, candidate.resolution)
         facts["seconds"]["evaluate"] = time.perf_counter() - started
         save_network(context.cache, weights, network, candidate, context.layout)
-        tensors = {"little": predicted.little, "big": predicted.big, "scores": predicted.scores}
-        tensors = {name: torch.as_tensor(t).contiguous() for name, t in tensors.items()}
-        context.cache.write(predictions, lambda p: save_file(tensors, p, metadata={"facts": json.dumps(facts)}))
+        arrays = {"little": predicted.little, "big": predicted.big, "scores": predicted.scores}
+        context.cache.write(predictions, lambda p: save_arrays(arrays, p, metadata={"facts": json.dumps(facts)}))
     return TrainedPair(weights=weights, predictions=predicted, facts=facts, cached=False)
 
 

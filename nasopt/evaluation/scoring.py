@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
 from nasopt.evaluation.pairs import load_network
 from nasopt.routing.statistics import routed_quality
 from nasopt.training import ImageData, predict
@@ -19,6 +17,6 @@ def score_test(weights: Path, data: ImageData, *, tau: float) -> dict[str, float
     """
     network, candidate = load_network(weights)
     predicted = predict(network, data.test.images, data, candidate.resolution)
-    labels = np.asarray(data.test.labels)
-    arrays = [np.asarray(a) for a in (predicted.little, predicted.big, predicted.scores)]
-    return {**routed_quality(*arrays, labels, tau), "images": float(len(labels))}
+    labels = data.test.labels.numpy()
+    quality = routed_quality(predicted.little, predicted.big, predicted.scores, labels, tau)
+    return {**quality, "images": float(len(labels))}

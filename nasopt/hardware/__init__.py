@@ -2,6 +2,7 @@
 
 from nasopt.hardware.backends import Backend, backend_for, measure, measure_all
 from nasopt.hardware.host import device_lock, fingerprint
+from nasopt.hardware.listing import devices_table, measurement_table
 from nasopt.hardware.profiles import load_profile, profiles
 from nasopt.spec.device import DeviceProfile
 
@@ -10,9 +11,11 @@ __all__ = [
     "DeviceProfile",
     "backend_for",
     "device_lock",
+    "devices_table",
     "fingerprint",
     "load_profile",
     "measure",
     "measure_all",
+    "measurement_table",
     "profiles",
 ]

@@ -48,9 +48,7 @@ def backend_for(profile: DeviceProfile, *, meter: str | None = None) -> Backend:
     return backend
 
 
-def measure_all(
-    backend: Backend, models: Sequence[ExportedModel], protocol: TimingProtocol
-) -> list[Measurement]:
+def measure_all(backend: Backend, models: Sequence[ExportedModel], protocol: TimingProtocol) -> list[Measurement]:
     """Measure several graphs: in one interleaved run where the backend offers `measure_together`, else in turn."""
     together = getattr(backend, "measure_together", None)
     if together is not None:

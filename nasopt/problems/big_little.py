@@ -73,7 +73,7 @@ class BigLittleProblem:
         return found
 
     def inspect(self, params: Mapping[str, Any]) -> Inspection:
-        """Exact MACs and parameters, bounds of what depends on the exit rate, and how much heavier little is than big."""
+        """Exact MACs and parameters, bounds of what hangs on the exit rate, and whether little is lighter than big."""
         return inspect(self.layout, self.space.decode(params))
 
     def evaluate(self, params: Mapping[str, Any]) -> Outcome:

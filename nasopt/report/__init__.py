@@ -5,8 +5,9 @@ Names load with their modules on first use, so that importing this package impor
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from nasopt import lazy
 
 if TYPE_CHECKING:
     from nasopt.report.compare import Comparison as Comparison
@@ -30,30 +31,25 @@ if TYPE_CHECKING:
     from nasopt.report.view import study_names as study_names
 
 _HOMES = {
-    "Comparison": "compare",
-    "compare_views": "compare",
-    "write_comparison_figures": "comparison_figures",
-    "comparison_table": "comparison_tables",
-    "SearchCost": "cost",
-    "search_cost": "cost",
-    "make_app": "dashboard",
-    "serve": "dashboard",
-    "ReportFiles": "document",
-    "write_report": "document",
-    "TrialComparison": "side_by_side",
-    "compare_trials": "side_by_side",
-    "front_table": "tables",
-    "status_table": "tables",
-    "summary": "tables",
-    "StudyView": "view",
-    "TrialView": "view",
-    "load_view": "view",
-    "study_names": "view",
+    "Comparison": "nasopt.report.compare",
+    "compare_views": "nasopt.report.compare",
+    "write_comparison_figures": "nasopt.report.comparison_figures",
+    "comparison_table": "nasopt.report.comparison_tables",
+    "SearchCost": "nasopt.report.cost",
+    "search_cost": "nasopt.report.cost",
+    "make_app": "nasopt.report.dashboard",
+    "serve": "nasopt.report.dashboard",
+    "ReportFiles": "nasopt.report.document",
+    "write_report": "nasopt.report.document",
+    "TrialComparison": "nasopt.report.side_by_side",
+    "compare_trials": "nasopt.report.side_by_side",
+    "front_table": "nasopt.report.tables",
+    "status_table": "nasopt.report.tables",
+    "summary": "nasopt.report.tables",
+    "StudyView": "nasopt.report.view",
+    "TrialView": "nasopt.report.view",
+    "load_view": "nasopt.report.view",
+    "study_names": "nasopt.report.view",
 }
 __all__ = sorted(_HOMES)
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"nasopt.report.{_HOMES[name]}"), name)
+__getattr__ = lazy.attributes(__name__, _HOMES)

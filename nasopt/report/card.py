@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nasopt.records import METRICS, split_metric
-from nasopt.report.notation import figure_text, heading, network_text
+from nasopt.report.notation import figure_text, network_text, origin
 from nasopt.report.view import StudyView, TrialView
 
 
@@ -15,13 +15,13 @@ def model_card(view: StudyView, trial: TrialView) -> str:
     lines += _about(view, trial)
     lines += ["", "## Figures", "", "| metric | value |", "|---|---|"]
     names = [*outcome.quality, *outcome.costs]
-    lines += [f"| {heading(view, name)} ({_label(name)}) | {figure_text(view, trial, name)} |" for name in names]
+    lines += [f"| {_label(view, name)} | {figure_text(view, trial, name)} |" for name in names]
     lines += ["", f"On {view.data.get('validation', '?')} validation images; ± is half of the 95% interval."]
     if (score := view.test_scores.get(trial.number)) is not None:
         accuracy, images = score["accuracy"], int(score["images"])
         lines += ["", f"On {images} test images: accuracy {accuracy:.2%}, exit rate {score['exit_rate']:.1%}."]
     lines += ["", "## Devices", ""]
-    lines += [f"- {d.name}: {d.description} Costs are {d.provenance}, by {d.backend}." for d in view.devices]
+    lines += [f"- {d.name}: {d.description}; costs are {d.provenance}, by {d.backend}." for d in view.devices]
     return "\n".join([*lines, "", *_usage(view)]) + "\n"
 
 
@@ -37,17 +37,20 @@ def _about(view: StudyView, trial: TrialView) -> list[str]:
 
 def _usage(view: StudyView) -> list[str]:
     preprocessing = view.data.get("preprocessing") or {}
-    mean, std = preprocessing.get("mean"), preprocessing.get("std")
+    mean, std = ([round(v, 6) for v in preprocessing.get(key, [])] for key in ("mean", "std"))
     return [
         "## Use",
         "",
-        "- `routed.onnx`: `image` (1, channels, height, width) -> `logits`, `exited`. Both networks behind one ONNX `If`;",
-        "  the big one runs only where the router's score is below the threshold.",
+        "- `routed.onnx`: `image` (1, channels, height, width) -> `logits`, `exited`. Both networks behind one ONNX",
+        "  `If`; the big one runs only where the router's score is below the threshold.",
         "- `easy.onnx` and `hard.onnx`: the same as two graphs for a runtime that handles `If` badly: run `easy`, and",
         "  `hard` on its `features` where `score` is below the threshold (`tau` in `config.json`).",
-        f"- Input: pixels divided by 255, minus mean {mean}, divided by standard deviation {std}, for each channel.",
+        "- Input: pixels divided by 255, then for each channel minus its mean and divided by its standard deviation:",
+        f"  mean {mean}, standard deviation {std}.",
     ]
 
 
-def _label(name: str) -> str:
-    return METRICS[split_metric(name)[0]].label
+def _label(view: StudyView, name: str) -> str:
+    label = METRICS[split_metric(name)[0]].label
+    provenance = origin(view, name)
+    return f"{label}, {provenance}" if provenance else label

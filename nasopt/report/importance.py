@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from nasopt.database import quiet_optuna
 from nasopt.report.view import StudyView
 
 if TYPE_CHECKING:
@@ -39,7 +40,8 @@ def importances(view: StudyView) -> tuple[Importances, ...]:
     from optuna.storages import InMemoryStorage
     from optuna.trial import create_trial
 
-    study = create_study(storage=InMemoryStorage(), directions=[o.direction for o in view.objectives])
+    with quiet_optuna():
+        study = create_study(storage=InMemoryStorage(), directions=[o.direction for o in view.objectives])
     for t in trials:
         study.add_trial(
             create_trial(params=dict(t.params), distributions=dict(t.distributions), values=list(t.values or ()))

@@ -1,0 +1,1 @@
+"""Search strategies: plug-ins that give an `optuna.samplers.BaseSampler`."""

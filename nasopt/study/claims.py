@@ -105,7 +105,8 @@ class Claims:
     def tally(self) -> Tally:
         """Count the study's trials, as the database has them now."""
         counts = {"finished": 0, "refused": 0, "failed": 0, "running": 0, "slots": 0}
-        orphans, half_drawn = [], []
+        orphans: list[FrozenTrial] = []
+        half_drawn: list[FrozenTrial] = []
         alive = functools.cache(self._alive)
         for trial in self._study.get_trials(deepcopy=False):
             drawn = len(trial.params) == len(self._distributions)

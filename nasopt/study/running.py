@@ -6,10 +6,9 @@ import logging
 import warnings
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-import optuna
 from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage
 
@@ -79,12 +78,15 @@ def run(
     Raises:
         NasoptError: see `nasopt.errors`; what is stored stays.
     """
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
     url = database.expand(spec.study.storage)
     _check_sampler(spec)
     problem = problem or plugins.load("problems", spec.space.family)(spec, cache or Cache())
-    study = create_or_resume(spec, problem, storage=storage, allow_changes=allow_changes)
-    with database.database_errors(url), _claims(study, problem) as claims, _expected_warnings_silenced():
+    with ExitStack() as stack:
+        stack.enter_context(database.database_errors(url))
+        stack.enter_context(database.quiet_optuna())
+        stack.enter_context(_expected_warnings_silenced())
+        study = create_or_resume(spec, problem, storage=storage, allow_changes=allow_changes)
+        claims = stack.enter_context(_claims(study, problem))
         budget = spec.study.trials
         tally = claims.tally()
         listener(

@@ -83,7 +83,7 @@ class Watcher:
 
     def _say(self, line: str) -> None:
         if self._verbosity >= 0:
-            self._console.print(line, markup=False, highlight=False)
+            self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _line(event: TrialEnded) -> str:

@@ -1,4 +1,4 @@
-"""A problem whose evaluation is arithmetic, for tests of what `study/` does around it: the real space, counts and records."""
+"""A problem whose evaluation is arithmetic, for tests of what `study/` does around it: real space, counts, records."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ def test_a_failed_measurement_teaches_nothing_and_three_in_a_row_end_the_run() -
     def fail(_: Any) -> None:
         raise MeasurementError("the clock stood still")
 
-    with pytest.raises(NasoptError, match="3 trials in a row.*clock stood still"):
+    with pytest.raises(NasoptError, match=r"3 trials in a row.*clock stood still"):
         run(spec, problem=StandIn(spec, fault=fail), storage=storage)
     study = optuna.load_study(study_name="stand-in", storage=storage)
     failed = [t for t in study.get_trials() if t.user_attrs[TrialKeys.ENDED] == "measurement failed"]
