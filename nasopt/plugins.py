@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -13,6 +14,7 @@ def names(kind: str) -> list[str]:
     return sorted({e.name for e in entry_points(group=f"nasopt.{kind}")})
 
 
+@functools.cache
 def load(kind: str, name: str) -> Any:
     """The object registered under `name` in the group `nasopt.<kind>`.
 

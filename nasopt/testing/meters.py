@@ -1,0 +1,108 @@
+"""What every energy meter must do."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from typing import ClassVar, get_args
+
+import pytest
+
+from nasopt.errors import MeasurementError
+from nasopt.hardware.meters import EnergyMeter, LoadModel, Window
+from nasopt.records import Provenance
+
+
+class MeterSuite:
+    """Conformance of a `nasopt.hardware.meters.EnergyMeter`.
+
+    Subclass it and give the fixture `meter`. The suite keeps one core busy while a window is open.
+    """
+
+    window_s: ClassVar[float] = 0.3
+    """Length of a window, in seconds. Lengthen it for a sensor that is read seldom."""
+    time_tolerance: ClassVar[float] = 0.1
+    """Largest difference between the meter's seconds and the wall clock's, as a share."""
+    reads_energy: ClassVar[bool] = True
+    """False for a meter that reads nothing: then each window must be refused."""
+
+    @pytest.fixture
+    def meter(self) -> EnergyMeter:
+        """The meter under test."""
+        raise NotImplementedError("give the fixture `meter` in your subclass")
+
+    def work(self, seconds: float) -> None:
+        """What runs inside a window: one busy core."""
+        end = time.perf_counter() + seconds
+        while time.perf_counter() < end:
+            math.sqrt(2.0)
+
+    def read(self, meter: EnergyMeter, seconds: float) -> Window:
+        """One window around `work`."""
+        with meter.window() as window:
+            self.work(seconds)
+        return window
+
+    def test_has_the_interface(self, meter: EnergyMeter) -> None:
+        """It is an `EnergyMeter` with a name and a known provenance."""
+        assert isinstance(meter, EnergyMeter)
+        assert meter.name
+        assert meter.provenance in get_args(Provenance)
+
+    def test_description_is_json_and_stable(self, meter: EnergyMeter) -> None:
+        """The description is a part of a measurement's key, so it may not hold readings."""
+        before = json.dumps(meter.describe(), sort_keys=True, allow_nan=False)
+        if self.reads_energy:
+            self.read(meter, self.window_s)
+        assert json.dumps(meter.describe(), sort_keys=True, allow_nan=False) == before
+
+    def test_a_window_is_filled_when_it_closes(self, meter: EnergyMeter) -> None:
+        """Energy is positive and finite afterwards and not a number before: an open window is never read as zero."""
+        self._needs_readings()
+        with meter.window() as window:
+            assert math.isnan(window.energy_mj)
+            self.work(self.window_s)
+        assert 0 < window.energy_mj < math.inf
+
+    def test_seconds_are_those_of_the_window(self, meter: EnergyMeter) -> None:
+        """The meter's own timestamps agree with the wall clock within `time_tolerance`."""
+        self._needs_readings()
+        start = time.perf_counter()
+        window = self.read(meter, self.window_s)
+        wall = time.perf_counter() - start
+        assert window.seconds == pytest.approx(wall, rel=self.time_tolerance)
+
+    def test_windows_are_independent(self, meter: EnergyMeter) -> None:
+        """A window three times as long holds more energy than a short one, whichever comes first."""
+        self._needs_readings()
+        first, long, last = (self.read(meter, factor * self.window_s).energy_mj for factor in (1, 3, 1))
+        assert max(first, last) < long
+
+    def test_an_error_inside_a_window_comes_out(self, meter: EnergyMeter) -> None:
+        """What fails inside a window is not swallowed, and the next window works."""
+        self._needs_readings()
+        with pytest.raises(KeyError), meter.window():
+            raise KeyError("from inside")
+        assert self.read(meter, self.window_s).energy_mj > 0
+
+    def test_a_load_model_is_a_power(self, meter: EnergyMeter) -> None:
+        """`load_power_w`, where there is one, is positive, finite and does not fall with the threads."""
+        if not isinstance(meter, LoadModel):
+            pytest.skip("this meter is no load model")
+        powers = [meter.load_power_w(threads) for threads in (1, 2, 4, 1024)]
+        assert 0 < powers[0] <= powers[-1] < math.inf
+        assert powers == sorted(powers)
+
+    def test_without_a_reading_there_is_an_error(self, meter: EnergyMeter) -> None:
+        """A meter that reads nothing refuses with a MeasurementError of one line; it never says zero."""
+        if self.reads_energy:
+            pytest.skip("this meter reads energy")
+        with pytest.raises(MeasurementError) as refusal, meter.window():
+            self.work(self.window_s)
+        assert str(refusal.value)
+        assert "\n" not in str(refusal.value)
+
+    def _needs_readings(self) -> None:
+        if not self.reads_energy:
+            pytest.skip("this meter reads nothing")
