@@ -2,8 +2,8 @@
 
     python benchmarks/overhead.py [--trials 30] [--json]
 
-Runs a real study of digits (0 co-training epochs, costs from a datasheet) and takes the wall-clock time between the first
-and the last trial that was not spent in the problem's `evaluate`: drawing, claiming, storing, uploading artifacts, telling.
+Runs a real study of digits (0 co-training epochs, costs from a datasheet) and takes the wall-clock time between the
+trials that was not spent in `evaluate`: drawing, claiming, storing, uploading artifacts, telling.
 """
 
 from __future__ import annotations

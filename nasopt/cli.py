@@ -273,6 +273,23 @@ def main() -> None:
         for line in str(error).splitlines():
             print(f"nasopt: {line}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except Exception as error:
+        if (line := _foreign(error)) is None:
+            raise
+        print(f"nasopt: {line}", file=sys.stderr)
+        sys.exit(NasoptError.exit_code)
+
+
+def _foreign(error: Exception) -> str | None:
+    """What to say of a disk or database that failed where nothing better was known; None for a defect of nasopt."""
+    if isinstance(error, OSError) and error.errno is not None:
+        place = f" {error.filename}" if error.filename else ""
+        return f"the file system failed{place}: {error.strerror}; what finished is stored, the same command goes on"
+    if type(error).__module__.startswith("sqlalchemy.") or type(error).__name__ == "StorageInternalError":
+        cause = getattr(error, "orig", None) or error.__cause__ or error
+        line = str(getattr(cause, "orig", None) or cause).strip().splitlines()[0]
+        return f"the database failed: {line}; check that it runs, is writable and has space"
+    return None
 
 
 if __name__ == "__main__":

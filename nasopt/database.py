@@ -63,6 +63,19 @@ def state_folder(url: str) -> Path:
     return user_state_path("nasopt") / hashlib.sha256(redact(url).encode()).hexdigest()[:16]
 
 
+def file_lock(path: Path) -> FileLock:
+    """A lock that the processes of this host share; it goes with the process that holds it.
+
+    Raises:
+        DatabaseError: its folder cannot be made.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DatabaseError(f"cannot write to {path.parent}: {error.strerror}; nasopt keeps its locks there") from error
+    return FileLock(path)
+
+
 def artifact_store(folder: Path) -> FileSystemArtifactStore:
     """Optuna's artifact store over a folder, created if need be."""
     from optuna.artifacts import FileSystemArtifactStore
@@ -90,6 +103,8 @@ def open_storage(url: str, *, create: bool = True) -> BaseStorage:
     url = expand(url)
     if url == MEMORY:
         return InMemoryStorage()
+    if re.fullmatch(r"sqlite(\+\w+)?:(/{2,3})?(:memory:)?", url):
+        raise UsageError(f"{url} would keep nothing; name a file, such as sqlite:///study.db, or write: {MEMORY}")
     file = sqlite_file(url)
     if file is not None and not file.exists() and not create:
         raise DatabaseError(f"no database at {file}; run a study first or name another with --storage")
@@ -105,10 +120,15 @@ def open_storage(url: str, *, create: bool = True) -> BaseStorage:
 def database_errors(url: str) -> Iterator[None]:
     """Turn a driver's errors into a DatabaseError of one line, without the password."""
     from optuna.exceptions import StorageInternalError
-    from sqlalchemy.exc import SQLAlchemyError
+    from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
     try:
         yield
+    except (ArgumentError, NoSuchModuleError) as error:
+        raise UsageError(
+            f"{redact(url)!r} is no database URL ({error}); expected one such as sqlite:///study.db or "
+            "postgresql://user:${PASSWORD}@host/name"
+        ) from error
     except ImportError as error:
         extra = _EXTRAS.get(url.partition(":")[0].partition("+")[0])
         way_out = f"pip install 'nasopt[{extra}]'" if extra else "install the driver that the URL names"
@@ -160,15 +180,8 @@ def _engine_options(file: Path | None) -> dict[str, object]:
 
 @contextmanager
 def _creation_lock(url: str) -> Iterator[None]:
-    folder = state_folder(url)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / "create.lock"):
-            yield
-    except OSError as error:
-        raise DatabaseError(
-            f"cannot write to {folder}: {error.strerror}; nasopt keeps locks and artifacts there"
-        ) from error
+    with file_lock(state_folder(url) / "create.lock"):
+        yield
 
 
 def _tune_sqlite(storage: object) -> None:

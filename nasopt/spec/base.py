@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import Annotated, Generic, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 N = TypeVar("N", int, float)
+
+_LONGEST = 100_000
+"""Values of a range with steps; more is a slip of the pen, and would be listed in memory."""
 
 
 class Section(BaseModel):
@@ -35,10 +40,16 @@ class Range(Section, Generic[N]):
             raise ValueError("step and log exclude each other")
         if self.log and self.low <= 0:
             raise ValueError(f"a logarithmic range needs low above 0, not {self.low}")
+        step = self.step or (1 if isinstance(self.low, int) else None)
+        if step is not None and (self.high - self.low) / step > _LONGEST:
+            raise ValueError(
+                f"a range of more than {_LONGEST:,} values, from {self.low} to {self.high}; widen its step"
+            )
         return self
 
 
-def _distinct(values: object) -> object:
+def distinct(values: object) -> object:
+    """Refuse a list of choices that is empty or names one twice."""
     if isinstance(values, list):
         if not values:
             raise ValueError("an empty list leaves nothing to choose from")
@@ -53,9 +64,18 @@ def _integers_only(value: object) -> object:
     return value
 
 
+def one_of(kind: str, name: str, known: Sequence[str], more: str = "") -> str:
+    """The name, if it is known; otherwise a ValueError with the nearest one that is."""
+    if name not in known:
+        near = get_close_matches(name, known, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise ValueError(f"no {kind} named {name!r}; {hint}known: {', '.join(known)}{more}")
+    return name
+
+
 Number = Annotated[float, BeforeValidator(_integers_only), Field(strict=True)]
 Whole = Annotated[int, BeforeValidator(_integers_only), Field(strict=True)]
-SearchedInt = Annotated[Whole | list[Whole] | Range[int], BeforeValidator(_distinct)]
+SearchedInt = Annotated[Whole | list[Whole] | Range[int], BeforeValidator(distinct)]
 """A value (fixed), a list of choices, or a range."""
-SearchedFloat = Annotated[Number | list[Number] | Range[float], BeforeValidator(_distinct)]
-SearchedStr = Annotated[str | list[str], BeforeValidator(_distinct)]
+SearchedFloat = Annotated[Number | list[Number] | Range[float], BeforeValidator(distinct)]
+SearchedStr = Annotated[str | list[str], BeforeValidator(distinct)]

@@ -6,6 +6,9 @@ from pydantic import Field
 
 from nasopt.spec.base import Number, Section, Whole
 
+DATA_SETS = ("digits", "cifar10", "cifar100", "svhn", "imagefolder", "parquet")
+"""Names that `data.name` takes."""
+
 
 class AugmentSpec(Section):
     """Batched augmentation of training images; everything is off unless set."""

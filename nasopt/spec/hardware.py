@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, field_validator
 
+from nasopt import plugins, shipped
 from nasopt.records import TimingProtocol
-from nasopt.spec.base import Number, Section, Whole
+from nasopt.spec.base import Number, Section, Whole, one_of
 
 
 def _listed(value: object) -> object:
@@ -41,3 +43,19 @@ class HardwareSpec(Section):
     meter: str | None = None
     """Energy meter; the profile's own if left out."""
     protocol: ProtocolSpec = ProtocolSpec()
+
+    @field_validator("device")
+    @classmethod
+    def _known_devices(cls, devices: list[str]) -> list[str]:
+        names = [Path(d).stem if d.endswith((".yaml", ".yml")) else d for d in devices]
+        if twice := [n for n in names if names.count(n) > 1]:
+            raise ValueError(f"the device {twice[0]} stands twice")
+        for name in devices:
+            if not name.endswith((".yaml", ".yml")):
+                one_of("device", name, shipped.listed("hardware"), "; or give a path ending in .yaml")
+        return devices
+
+    @field_validator("meter")
+    @classmethod
+    def _known_meter(cls, meter: str | None) -> str | None:
+        return None if meter is None else one_of("meter", meter, ["auto", *plugins.names("meters")])

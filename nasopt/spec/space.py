@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from nasopt.records import RouterKind
-from nasopt.spec.base import Range, SearchedFloat, SearchedInt, Section, Whole
+from nasopt.spec.base import Range, SearchedFloat, SearchedInt, Section, Whole, distinct
 
 
 def values(choice: float | list[int] | list[float] | Range[int] | Range[float]) -> list[float]:
@@ -64,7 +64,7 @@ class StageSpace(Section):
 class RouterSpace(Section):
     """How the network decides that the little head's answer is good enough."""
 
-    kind: RouterKind | list[RouterKind] = ["confidence", "learned", "difficulty"]
+    kind: Annotated[RouterKind | list[RouterKind], BeforeValidator(distinct)] = ["confidence", "learned", "difficulty"]
     tau: SearchedFloat = Range[float](low=0.3, high=0.99)
     """An input leaves at the little head when its router score, in [0, 1], is at least tau."""
 
@@ -114,7 +114,7 @@ class SpaceSpec(Section):
     family: Literal["big-little"] = "big-little"
     resolution: SearchedInt | None = None
     """Side of the square input in pixels, 8 to 224; the data set's own if left out."""
-    stem_channels: Whole = Field(default=16, ge=4)
+    stem_channels: Whole = Field(default=16, ge=4, le=8192)
     stem_stride: Literal[1, 2] = 1
     channels: list[Whole] = [16, 24, 40, 64]
     """Channels of each stage at width 1; the length is the number of stages."""
@@ -138,6 +138,6 @@ class SpaceSpec(Section):
             raise ValueError(f"expected 1 to 8 stages in channels, not {len(self.channels)}")
         if len(self.strides) != len(self.channels):
             raise ValueError(f"strides lists {len(self.strides)} stages and channels {len(self.channels)}")
-        if bad := [c for c in self.channels if c < 4]:
-            raise ValueError(f"a stage has 4 channels or more, not {bad[0]}")
+        if bad := [c for c in self.channels if not 4 <= c <= 8192]:
+            raise ValueError(f"a stage has 4 to 8192 channels, not {bad[0]}")
         return self

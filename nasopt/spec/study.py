@@ -14,8 +14,8 @@ from nasopt.cache import content_key
 from nasopt.database import redact
 from nasopt.records import DEVICE_METRICS, METRICS, split_metric
 from nasopt.spec import yaml
-from nasopt.spec.base import Number, Section, Whole
-from nasopt.spec.data import DataSpec
+from nasopt.spec.base import Number, Section, Whole, one_of
+from nasopt.spec.data import DATA_SETS, DataSpec
 from nasopt.spec.hardware import HardwareSpec
 from nasopt.spec.space import SpaceSpec
 from nasopt.spec.training import TrainingSpec
@@ -91,12 +91,7 @@ class SamplerSpec(Section):
     @field_validator("name")
     @classmethod
     def _installed(cls, name: str) -> str:
-        known = plugins.names("samplers")
-        if name not in known:
-            near = get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]!r}? " if near else ""
-            raise ValueError(f"no sampler named {name!r}; {hint}installed: {', '.join(known)}")
-        return name
+        return one_of("sampler", name, plugins.names("samplers"))
 
 
 def _by_name(key: str) -> Any:
@@ -114,6 +109,13 @@ class StudySpec(Section):
     objectives: Annotated[list[Annotated[ObjectiveSpec, _by_name("metric")]], Field(min_length=1, max_length=4)]
     constraints: list[ConstraintSpec] = []
     sampler: Annotated[SamplerSpec, _by_name("name")] = SamplerSpec()
+
+    @field_validator("data")
+    @classmethod
+    def _known_data(cls, data: DataSpec) -> DataSpec:
+        for name in filter(None, (data.name, data.otherwise)):
+            one_of("data set", name, DATA_SETS)
+        return data
 
     @model_validator(mode="after")
     def _consistent(self) -> StudySpec:

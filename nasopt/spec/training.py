@@ -22,6 +22,8 @@ class SupernetSpec(Section):
     """Training of the weight-shared supernet."""
 
     epochs: Whole = Field(default=60, ge=1)
+    min_steps: Whole = Field(default=0, ge=0)
+    """Train more epochs than asked where a small data set would leave fewer steps than these."""
     batch_size: Whole = Field(default=128, ge=2)
     learning_rate: Number = Field(default=2e-3, gt=0)
     weight_decay: Number = Field(default=1e-2, ge=0)

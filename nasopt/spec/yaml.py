@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,6 +19,9 @@ from nasopt.errors import SpecError
 Model = TypeVar("Model", bound=BaseModel)
 KeyPath = tuple[str | int, ...]
 
+_SHORTHANDS = {"data": "name", "hardware": "device", "sampler": "name"}
+"""Sections that may be written as one text, and the key that it stands for."""
+
 
 @dataclass(slots=True)
 class Document:
@@ -26,10 +30,14 @@ class Document:
     source: str
     content: dict[str, Any]
     lines: dict[KeyPath, int] = field(default_factory=dict)
+    assigned: dict[KeyPath, str] = field(default_factory=dict)
+    """Assignments of the command line, by the key that they set."""
 
     def where(self, path: KeyPath) -> str:
-        """`file:line` of a key, or of the nearest one around it."""
+        """`file:line` of a key, or of the nearest one around it; the assignment that set it, if one did."""
         for end in range(len(path), 0, -1):
+            if path[:end] in self.assigned:
+                return f"--set {self.assigned[path[:end]]}"
             if path[:end] in self.lines:
                 return f"{self.source}:{self.lines[path[:end]]}"
         return self.source
@@ -57,8 +65,10 @@ def read(path: Path) -> Document:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise SpecError(f"no file {path}; write a new one with: nasopt init {path}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise SpecError(f"cannot read {path}: {error}") from error
+    except OSError as error:
+        raise SpecError(f"cannot read {path}: {error.strerror}; expected a YAML file") from error
+    except UnicodeDecodeError as error:
+        raise SpecError(f"cannot read {path}: expected YAML in UTF-8, found other bytes at {error.start}") from error
     return parse(text, source=str(path))
 
 
@@ -80,6 +90,8 @@ def parse(text: str, *, source: str) -> Document:
         raise SpecError(f"{source}{line}: not valid YAML: {error.problem or error.context}") from error
     except (yaml.YAMLError, ValueError) as error:
         raise SpecError(f"{source}: not valid YAML: {str(error).splitlines()[0]}") from error
+    except RecursionError as error:
+        raise SpecError(f"{source}: nested too deeply, or an alias that contains itself") from error
     if not isinstance(document.content, dict):
         raise SpecError(f"{source}: expected sections such as 'study:' and 'space:', found {_kind(document.content)}")
     return document
@@ -118,12 +130,13 @@ def override(document: Document, assignment: str) -> None:
     place = document.content
     for depth, key in enumerate(keys[:-1]):
         inner = place.setdefault(key, {}) if isinstance(place, dict) else None
-        if isinstance(inner, str) and key == "sampler":
-            inner = place[key] = {"name": inner}
+        if isinstance(inner, str) and key in _SHORTHANDS and depth == 0:
+            inner = place[key] = {_SHORTHANDS[key]: inner}
         if not isinstance(inner, dict):
             raise SpecError(f"--set {assignment}: {'.'.join(keys[: depth + 1])} is {_kind(inner)}, not a section")
         place = inner
     place[keys[-1]] = value
+    document.assigned[tuple(keys)] = assignment
 
 
 def validate(model: type[Model], document: Document) -> Model:
@@ -183,19 +196,23 @@ def _problem(found: Sequence[ErrorDetails], path: KeyPath, model: type[BaseModel
         return "missing; this key is required"
     value = found[0]["input"]
     if len(found) > 1 and any("Range" in str(part) for e in found for part in e["loc"]):
-        return f"expected a value, a list of values or a range {{low, high, step, log}}, not {_kind(value)} {value!r}"
+        return f"expected a value, a list of values or a range {{low, high, step, log}}, not {_shown(value)}"
     wanted = " or ".join(dict.fromkeys(_expectation(e) for e in found))
-    return f"{wanted}, not {_kind(value)} {value!r}"
+    hint = "; put it in quotes" if wanted == "text" and isinstance(value, (int, float, date)) else ""
+    return f"expected {wanted}, not {_shown(value)}{hint}"
 
 
 def _expectation(error: ErrorDetails) -> str:
     message = error["msg"].removeprefix("Input should be ")
     words = {"a valid integer": "a whole number", "a valid number": "a number", "a valid string": "text"}
     words |= {"a valid list": "a list", "a valid boolean": "true or false"}
-    message = words.get(message.split(",")[0], message)
+    message = words.get(message.split(",")[0], message).removeprefix("String should have ")
+    for symbol, phrase in (("at least", "greater than or equal to "), ("at most", "less than or equal to ")):
+        message = message.replace(phrase, f"{symbol} ")
+    message = re.sub(r"^(?=(greater|less) than )", "a number ", message)
     if message.startswith("a valid dictionary"):
         message = "a section with keys"
-    return f"expected {message}"
+    return re.sub(r"^(?:List|Value) should have (.*) after validation.*", r"\1", message)
 
 
 def _known_keys(model: type[BaseModel], path: KeyPath) -> list[str]:
@@ -219,6 +236,12 @@ def _inner_model(annotation: Any) -> type[BaseModel] | None:
         if (inner := _inner_model(argument)) is not None:
             return inner
     return None
+
+
+def _shown(value: Any) -> str:
+    """A value with its kind, cut short where it is long."""
+    shown = repr(value)
+    return _kind(value) if value is None else f"{_kind(value)} {shown if len(shown) <= 80 else shown[:77] + '...'}"
 
 
 def _kind(value: Any) -> str:

@@ -26,7 +26,7 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
-from nasopt.errors import DatabaseError
+from nasopt.database import file_lock
 from nasopt.records import TrialKeys
 
 
@@ -180,13 +180,4 @@ class Claims:
         return False
 
     def _lock(self, name: str) -> FileLock | None:
-        if self._folder is None:
-            return None
-        path = self._folder / f"{name}.lock"
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise DatabaseError(
-                f"cannot write to {path.parent}: {error.strerror}; nasopt keeps its locks there"
-            ) from error
-        return FileLock(path)
+        return None if self._folder is None else file_lock(self._folder / f"{name}.lock")

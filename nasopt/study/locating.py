@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -27,7 +29,8 @@ def find_study(reference: str, storage: str | None = None) -> Study:
         return open_study(load_spec(reference, overrides=overrides))
     url = _url(storage)
     opened = database.open_storage(url, create=False)
-    view = load_view(opened, reference)
+    with database.database_errors(url):
+        view = load_view(opened, reference)
     try:
         spec = StudySpec.model_validate({**view.spec, "study": {**view.spec["study"], "storage": url}})
     except (ValidationError, KeyError) as error:
@@ -42,14 +45,27 @@ def find_views(references: Sequence[str], storage: str | None = None) -> list[St
     if storage or os.environ.get("NASOPT_STORAGE"):
         urls = [_url(storage)]
     else:
-        urls = [f"sqlite:///{file}" for file in sorted(Path.cwd().glob("*.db"))]
+        urls = [f"sqlite:///{file}" for file in sorted(Path.cwd().glob("*.db")) if _may_hold_studies(file)]
         if not urls:
-            raise UsageError("no *.db file in this folder; name a study file, or a database with --storage")
+            raise UsageError(
+                "no *.db file in this folder holds studies; name a study file, or a database with --storage"
+            )
     views = []
     for url in urls:
         opened = database.open_storage(url, create=False)
-        views += [load_view(opened, name) for name in study_names(opened)]
+        with database.database_errors(url):
+            views += [load_view(opened, name) for name in study_names(opened)]
     return [view for view in views if view.spec]
+
+
+def _may_hold_studies(file: Path) -> bool:
+    """Whether a file is a SQLite database with Optuna's tables; opening another would write them into it."""
+    try:
+        with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as connection:
+            tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+    except sqlite3.Error as error:
+        return "malformed" in str(error)  # damaged is worth an error, no database at all is not
+    return {"studies", "study_directions", "trials"} <= tables
 
 
 def _is_file(reference: str) -> bool:

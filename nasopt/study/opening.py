@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from filelock import FileLock
 from optuna.artifacts import FileSystemArtifactStore
 from optuna.distributions import distribution_to_json
 from optuna.storages import BaseStorage
 
 from nasopt import database
-from nasopt.errors import DatabaseError, StudyChangedError, StudyNotFoundError, UsageError
+from nasopt.errors import StudyChangedError, StudyNotFoundError, UsageError
 from nasopt.hardware import fingerprint
 from nasopt.problems import Problem
 from nasopt.records import StudyKeys
@@ -46,15 +45,7 @@ class Study:
 
     def lock(self, name: str) -> AbstractContextManager[Any]:
         """A lock that the processes of this host which share the study respect."""
-        if self.locks is None:
-            return nullcontext()
-        try:
-            self.locks.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise DatabaseError(
-                f"cannot create {self.locks}: {error.strerror}; nasopt keeps its locks there"
-            ) from error
-        return FileLock(self.locks / f"{name}.lock")
+        return nullcontext() if self.locks is None else database.file_lock(self.locks / f"{name}.lock")
 
     @property
     def artifact_store(self) -> FileSystemArtifactStore:
@@ -173,6 +164,8 @@ def _check_unchanged(study: Study, facts: Mapping[str, Any], *, allow_changes: b
     before = StudySpec.model_validate(stored[StudyKeys.SPEC]).identity()
     now = study.spec.identity()
     different = sorted(k for k in before.keys() | now.keys() if before.get(k) != now.get(k))
+    if not different:  # an older version stored it, which knew fewer keys
+        return
     listed = ", ".join(f"{k} (was {before.get(k)!r}, now {now.get(k)!r})" for k in different)
     raise StudyChangedError(
         f"study {study.name!r} was made from another file: {listed}; change it back, choose another study.name, "

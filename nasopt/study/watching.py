@@ -1,4 +1,4 @@
-"""A live view of a run for a terminal; plain lines where there is none."""
+"""A live view of a run for a terminal; nearly nothing where there is none."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _SHOWN = ("accuracy", "exit_rate", "latency_ms", "energy_mj", "macs")
 
 
 class Watcher:
-    """A listener that draws progress bars for the supernet and the trials, and prints what needs saying."""
+    """A listener that draws progress bars where there is a terminal, and prints what needs saying."""
 
     def __init__(self, console: Console, *, verbosity: int = 0) -> None:
-        """`verbosity` -1 prints notices only, 0 adds progress, 1 a line for each trial."""
+        """`verbosity` -1 prints warnings only, 0 adds progress, 1 lines for epochs and trials."""
         self._console = console
         self._verbosity = verbosity
         self._live = verbosity >= 0 and console.is_terminal
@@ -50,8 +50,8 @@ class Watcher:
                 self._open(event)
             case PreparationProgress():
                 self._prepare(event.step)
-            case TrialStarted(adopted=True):
-                self._say(f"trial {event.number} was interrupted; it runs again with the same parameters")
+            case TrialStarted():
+                self._start(event)
             case TrialEnded():
                 self._end(event)
 
@@ -69,16 +69,23 @@ class Watcher:
                 self._say(f"supernet: resumed after epoch {step.resumed}")
             self._supernet = self._progress.add_task("supernet", total=epochs, note="")
         self._progress.update(self._supernet, completed=epoch, note=f"loss {step.loss:.3f}")
-        if not self._live and (epoch == epochs or epoch % max(epochs // 5, 1) == 0):
+        if self._verbosity > 0 and (epoch == epochs or epoch % max(epochs // 5, 1) == 0):
             self._say(f"supernet: epoch {epoch} of {epochs}, loss {step.loss:.3f}, {step.seconds:.0f} s")
 
+    def _start(self, event: TrialStarted) -> None:
+        if event.adopted:
+            self._say(f"trial {event.number} was interrupted; it runs again with the same parameters")
+        if self._trials is None and self._opened is not None:
+            self._trials = self._progress.add_task(
+                "trials", total=self._opened.trials, completed=self._opened.finished, note="the first is under way"
+            )
+
     def _end(self, event: TrialEnded) -> None:
-        if self._trials is None:
-            self._trials = self._progress.add_task("trials", total=event.trials, note="")
-        self._progress.update(self._trials, completed=event.finished, note=_line(event))
+        if self._trials is not None:
+            self._progress.update(self._trials, completed=event.finished, note=_line(event))
         if event.ended not in ("completed", "infeasible"):
             self._console.print(f"! trial {event.number} {event.ended}: {event.reason}", style="yellow", markup=False)
-        elif self._verbosity > 0 or (not self._live and event.ended == "completed"):
+        elif self._verbosity > 0:
             self._say(f"trial {event.number} ({event.finished} of {event.trials}): {_line(event)}")
 
     def _say(self, line: str) -> None:

@@ -106,11 +106,17 @@ def supernet_key(layout: NetworkLayout, data: ImageData, spec: TrainingSpec, *, 
         layout=layout,
         data=data.fingerprint,
         augment=data.augment,
-        recipe=[RECIPE, spec.supernet],
+        recipe=[RECIPE, lengthened(spec.supernet, len(data.train))],
         device=choose_device(spec).type,
         torch=int(torch.__version__.split(".")[0]),
         seed=seed,
     )
+
+
+def lengthened(spec: SupernetSpec, images: int) -> SupernetSpec:
+    """The recipe with as many epochs as `min_steps` needs on so many training images."""
+    steps = math.ceil(images / spec.batch_size)
+    return spec.model_copy(update={"epochs": max(spec.epochs, math.ceil(spec.min_steps / steps)), "min_steps": 0})
 
 
 def train_supernet(
@@ -140,7 +146,7 @@ def train_supernet(
         run = _start(layout, spec.supernet, seed, device)
         partial = cache.path(KIND, key, ".partial.safetensors")
         _resume(run, cache, key)
-        _train(run, data, spec.supernet, seed, device, cache, key, progress)
+        _train(run, data, lengthened(spec.supernet, len(data.train)), seed, device, cache, key, progress)
         started = time.perf_counter()
         supernet = run.result()
         accuracies = sampled_accuracies(supernet, data, device, seed)

@@ -22,7 +22,7 @@ from nasopt.training import SupernetProgress, train_supernet
 from nasopt.training.checkpoint import load_state, save_state
 from nasopt.training.shrinking import opened, shrink
 from nasopt.training.step import accumulate, choose
-from nasopt.training.supernet import cosine, shuffled, supernet_key
+from nasopt.training.supernet import cosine, lengthened, shuffled, supernet_key
 
 KILLED = """
 import sys
@@ -203,3 +203,10 @@ def test_batches_cover_the_images_once():
     assert len(seen) == 90  # the last 10 are too few for a batch
     assert len(set(seen.tolist())) == 90
     assert len(next(shuffled(5, 30))) == 5
+
+
+def test_a_small_data_set_gets_more_epochs_for_the_steps_asked_for() -> None:
+    spec = SupernetSpec(epochs=8, min_steps=500, batch_size=64)
+    assert lengthened(spec, 1149).epochs == 28
+    assert lengthened(spec, 8000).epochs == 8
+    assert lengthened(lengthened(spec, 1149), 1149) == lengthened(spec, 1149)
