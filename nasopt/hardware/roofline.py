@@ -51,7 +51,8 @@ class RooflineBackend:
         """
         start = time.perf_counter()
         cost = graph_cost(model.path)
-        milliseconds = self._milliseconds(cost)
+        busy_ms = self._busy_ms(cost)
+        milliseconds = busy_ms + self._overhead_ms(cost)
         factor = self._sheet.uncertainty
         interval = (milliseconds / factor, milliseconds * factor)
         latency = Latency(
@@ -69,29 +70,37 @@ class RooflineBackend:
             provider="roofline",
             runtime=f"datasheet roofline, {self.profile.precision}",
             latency=latency,
-            energy=self._energy(latency),
+            energy=self._energy(latency, busy_ms),
             peak_memory_mb=cost.peak_memory_mb(_BYTES[self.profile.precision]),
             memory_provenance="estimated",
             seconds=time.perf_counter() - start,
         )
 
-    def _milliseconds(self, cost: GraphCost) -> float:
+    def _busy_ms(self, cost: GraphCost) -> float:
+        """Time in which the processor computes or moves data."""
         sheet, size = self._sheet, _BYTES[self.profile.precision]
         peak = sheet.peak_gflops[self.profile.precision] * 1e6  # operations in a millisecond
         bandwidth = sheet.bandwidth_gb_s * 1e6  # bytes in a millisecond
-        work = sum(max(n.operations / peak, n.elements * size / bandwidth) for n in cost.nodes)
-        return work + (len(cost.nodes) * sheet.node_overhead_us + sheet.run_overhead_us) / 1e3
+        return sum(max(n.operations / peak, n.elements * size / bandwidth) for n in cost.nodes)
 
-    def _energy(self, latency: Latency) -> Energy | None:
-        """Active power times time, the idle share taken off for net; None where the profile states no power."""
+    def _overhead_ms(self, cost: GraphCost) -> float:
+        return (len(cost.nodes) * self._sheet.node_overhead_us + self._sheet.run_overhead_us) / 1e3
+
+    def _energy(self, latency: Latency, busy_ms: float) -> Energy | None:
+        """Idle power all the time, and what active power adds while busy; None where the profile states no power.
+
+        The interval runs from the shortest time at idle power to the longest at active power: how busy a processor
+        really is during its overheads, no datasheet says.
+        """
         power = self.profile.power
         if power is None:
             return None
         low, high = latency.ci95_ms
+        net = (power.active_w - power.idle_w) * busy_ms
         return Energy(
-            gross_mj=power.active_w * latency.median_ms,
-            net_mj=(power.active_w - power.idle_w) * latency.median_ms,
-            ci95_mj=(power.active_w * low, power.active_w * high),
+            gross_mj=power.idle_w * latency.median_ms + net,
+            net_mj=net,
+            ci95_mj=(power.idle_w * low, power.active_w * high),
             windows=0,
             meter="datasheet power",
             provenance="estimated",

@@ -15,6 +15,7 @@ from nasopt.errors import MeasurementError
 from nasopt.hardware.energy import metered_energy
 from nasopt.hardware.meters import CodeCarbonMeter, EnergyMeter, NoMeter, RaplMeter, meter_for
 from nasopt.records import Latency, TimingProtocol
+from nasopt.testing import MeterSuite
 
 LATENCY = Latency(median_ms=1.0, p90_ms=1, min_ms=1, mad_ms=0, ci95_ms=(1, 1), runs=10, provenance="measured")
 
@@ -126,6 +127,15 @@ class TestRapl:
             meter = RaplMeter(tmp_path)
             with pytest.raises(MeasurementError, match="cannot read the energy counter"), meter.window():
                 (tmp_path / "intel-rapl:1" / "energy_uj").unlink()
+
+
+class TestRaplConforms(MeterSuite):
+    window_s = 0.1
+
+    @pytest.fixture
+    def meter(self, tmp_path: Path) -> Iterator[EnergyMeter]:
+        with Powercap(tmp_path, wave).running():
+            yield RaplMeter(tmp_path)
 
 
 class TestEnergyLoop:
