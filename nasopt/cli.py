@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from nasopt.errors import InterruptedRunError, NasoptError, UsageError
+from nasopt.errors import CacheError, InterruptedRunError, NasoptError, UsageError
 
 app = typer.Typer(
     name="nasopt",
@@ -152,8 +152,11 @@ def report(
     found = find_study(study, storage)
     console = _console()
     if test:
-        with console.status("scoring the front on the test split"):
-            score_front(found)
+        try:
+            with console.status("scoring the front on the test split"):
+                score_front(found)
+        except CacheError as error:  # the rest of the report does not need the weights
+            print(f"nasopt: the report lacks scores on the test split: {error}", file=sys.stderr)
     view = found.view()
     files = write_report(view, to or Path(f"report-{view.name}"))
     console.print(front_table(view))
@@ -175,6 +178,8 @@ def compare(
     views = find_views(studies, storage)
     if trial and len(views) != 1:
         raise UsageError("--trial compares trials of one study; name just one")
+    if trial and to is not None:
+        raise UsageError("--to writes the figures that compare studies, and --trial compares trials; leave one out")
     compared = compare_trials(views[0], trial) if trial else compare_views(views)
     if to is not None and isinstance(compared, Comparison):
         write_comparison_figures(views, compared, to)
@@ -254,7 +259,7 @@ def _log_to(file: Path | None, verbose: int) -> None:
         try:
             handlers.append(logging.FileHandler(file))
         except OSError as error:
-            raise NasoptError(f"cannot write the log {file}: {error.strerror}") from error
+            raise UsageError(f"cannot write the log {file}: {error.strerror}") from error
     if verbose > 1:
         handlers.append(logging.StreamHandler())
     level = logging.DEBUG if verbose > 1 else logging.INFO

@@ -37,6 +37,7 @@ class RooflineBackend:
         """What a figure depends on beside graph and protocol."""
         return {
             "backend": self.name,
+            "formula": 2,  # raised when the same datasheet gives other figures
             "device": self.profile.name,
             "precision": self.profile.precision,
             "datasheet": self._sheet.model_dump(mode="json"),

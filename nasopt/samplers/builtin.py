@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -13,6 +14,16 @@ from optuna.samplers import BaseSampler
 
 from nasopt.errors import UsageError
 
+_WHOLE = "a whole number of 0 or more"
+_KINDS: dict[type, tuple[str, tuple[type, ...]]] = {
+    bool: ("true or false", (bool,)),
+    int: (_WHOLE, (int,)),
+    float: ("a number", (int, float)),
+}
+"""What an option takes whose default is of this type."""
+_BEYOND = re.compile("Callable|Sampler|ndarray|Sequence")
+"""Annotations of parameters that no study file can express, such as functions."""
+
 
 def build(name: str, sampler: type[BaseSampler], *, seed: int | None, options: dict[str, Any]) -> BaseSampler:
     """Construct an Optuna sampler from a study file's options.
@@ -20,9 +31,14 @@ def build(name: str, sampler: type[BaseSampler], *, seed: int | None, options: d
     Raises:
         UsageError: an option that the sampler does not take, or a value that it refuses.
     """
-    known = [p for p in inspect.signature(sampler).parameters if p not in ("self", "seed", "constraints_func")]
+    parameters = inspect.signature(sampler).parameters
+    known = [p for p, about in parameters.items() if p not in ("self", "seed") and not _BEYOND.search(str(about))]
     if unknown := [o for o in options if o not in known]:
-        raise UsageError(f"sampler {name} has no option {unknown[0]!r}; it takes {', '.join(known)}")
+        raise UsageError(f"sampler {name} has no option {unknown[0]!r}; it takes {', '.join(known) or 'none'}")
+    for option, value in options.items():  # Optuna meets a text for a number only when it draws
+        wanted, alike = _KINDS.get(type(parameters[option].default), ("", (type(value),)))
+        if type(value) not in alike or (wanted == _WHOLE and value < 0):
+            raise UsageError(f"sampler {name}: option {option} expects {wanted}, not {value!r}")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)

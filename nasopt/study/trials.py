@@ -11,7 +11,7 @@ from optuna import Trial
 from optuna.artifacts import get_all_artifact_meta, upload_artifact
 from optuna.trial import TrialState
 
-from nasopt.errors import DeviceLostError, DivergedError, ExportError, MeasurementError, NasoptError
+from nasopt.errors import DatabaseError, DeviceLostError, DivergedError, ExportError, MeasurementError, NasoptError
 from nasopt.problems import Problem
 from nasopt.records import Ended, Outcome, TrialKeys, worst
 from nasopt.spec.study import StudySpec
@@ -64,7 +64,13 @@ def judge(spec: StudySpec, problem: Problem, constraints: ConstraintSet, trial: 
 def tell(study: Study, trial: Trial, verdict: Verdict) -> None:
     """Store everything about a trial, its state last, so that a finished trial is a complete one."""
     if verdict.outcome is not None:
-        _store_files(study, trial, verdict.outcome)
+        try:
+            _store_files(study, trial, verdict.outcome)
+        except OSError as error:
+            raise DatabaseError(
+                f"cannot store the files of trial {trial.number} in {study.artifacts}: {error.strerror or error}; free "
+                "some space there and run again: the trial is taken up where it is"
+            ) from error
         trial.set_user_attr(TrialKeys.OUTCOME, verdict.outcome.to_json())
     if verdict.reason is not None:
         trial.set_user_attr(TrialKeys.REASON, verdict.reason)

@@ -8,13 +8,14 @@ class TestMyBackend(BackendSuite):
 ```
 
 `BackendSuite`, `MeterSuite` and `ProblemSuite` check what the interfaces in `nasopt.hardware` and `nasopt.problems`
-promise. A sampler is an `optuna.samplers.BaseSampler`, so Optuna's own suites in `optuna.testing.pytest_samplers` are
-the ones to run. This package needs pytest and is imported by tests only; docs/extending.md shows each suite at work.
+promise. A sampler is an `optuna.samplers.BaseSampler`: run Optuna's own suites in `optuna.testing.pytest_samplers`, and
+`nasopt.testing.samplers.SamplerSuite` for what studies of nasopt ask beyond them. This package needs pytest and is
+imported by tests only; docs/extending.md shows each suite at work.
 """
 
 import pytest
 
-pytest.register_assert_rewrite("nasopt.testing.backends", "nasopt.testing.meters", "nasopt.testing.problems")
+pytest.register_assert_rewrite(*(f"nasopt.testing.{name}" for name in ("backends", "meters", "problems", "samplers")))
 
 from nasopt.testing.backends import BackendSuite  # noqa: E402  (pytest must know of the modules before their import)
 from nasopt.testing.meters import MeterSuite  # noqa: E402

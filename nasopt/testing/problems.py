@@ -46,7 +46,12 @@ class ProblemSuite:
         return None
 
     @pytest.fixture(scope="class")
-    def prepared(self, problem: Problem) -> Problem:
+    def first_facts(self, problem: Problem) -> Mapping[str, Any]:
+        """The facts before `prepare`."""
+        return dict(problem.facts())
+
+    @pytest.fixture(scope="class")
+    def prepared(self, problem: Problem, first_facts: Mapping[str, Any]) -> Problem:
         """The problem after `prepare`."""
         problem.prepare(lambda _: None)
         return problem
@@ -93,10 +98,11 @@ class ProblemSuite:
         assert len(set(problem.structural)) == len(problem.structural)
         assert problem.suffix == "" or problem.suffix.startswith("@")
 
-    def test_facts_are_json(self, problem: Problem, prepared: Problem) -> None:
-        """Facts are JSON, do not shrink by preparation, and describe each device fully."""
+    def test_facts_are_json(self, first_facts: Mapping[str, Any], prepared: Problem) -> None:
+        """Facts are JSON, do not change or shrink by preparation, and describe each device fully."""
         facts = dict(prepared.facts())
         json.dumps(facts, allow_nan=False)
+        assert {key: facts.get(key) for key in first_facts} == first_facts
         for device in facts.get("devices", []):
             assert set(device) >= {"name", "description", "backend", "provenance", "meter", "remedy"}
             assert device["provenance"] in get_args(Provenance)

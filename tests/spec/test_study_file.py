@@ -42,7 +42,7 @@ def test_a_short_file_is_enough(tmp_path: Path) -> None:
         ("  name: x", "  nme: x", 2, r"study\.nme: unknown key; did you mean 'name'"),
         ("  name: x", "  trials: 3", None, r"study\.name: missing"),
         ("  name: x", "  name: x\n  trials: many", 3, r"study\.trials: expected a whole number, not text 'many'"),
-        ("  name: x", "  name: x\n  trials: 0", 3, r"study\.trials: .*greater than or equal to 1"),
+        ("  name: x", "  name: x\n  trials: 0", 3, r"study\.trials: .*at least 1"),
         ("[0.25, 0.5]", "[]", 4, r"space\.little\.width: an empty list"),
         ("[0.25, 0.5]", "[0.25, 0.25]", 4, "listed twice"),
         ("[0.25, 0.5]", "{low: 0.5, high: 0.25}", 4, "empty range"),

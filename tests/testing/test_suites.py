@@ -17,12 +17,6 @@ from nasopt.testing import BackendSuite, MeterSuite, ProblemSuite
 class TestOnnxRuntime(BackendSuite):
     @pytest.fixture(scope="class")
     def backend(self) -> Backend:
-        return backend_for(load_profile("local"), meter="none")
-
-
-class TestOnnxRuntimeWithLoadModel(BackendSuite):
-    @pytest.fixture(scope="class")
-    def backend(self) -> Backend:
         return backend_for(load_profile("local"), meter="codecarbon")
 
 
