@@ -27,7 +27,7 @@ def load(kind: str, name: str) -> Any:
     entry = next(iter(found))
     try:
         return entry.load()
-    except ImportError as error:
+    except (ImportError, AttributeError) as error:
         raise UnknownPluginError(
             f"{kind.removesuffix('s')} {name!r} cannot be imported from {entry.value}: {error}"
         ) from error

@@ -52,10 +52,11 @@ def space_table(spec: StudySpec) -> Table:
 def _rows(space: BigLittleSpace) -> list[tuple[str, str, str]]:
     rows: dict[tuple[str, str, str], list[str]] = {}
     for name, distribution in space.distributions.items():
-        parts = name.split(".")
-        pattern = f"{parts[0]}.*.{parts[2]}" if len(parts) == 3 else name
-        rows.setdefault((pattern, *_describe(distribution)), []).append(parts[1])
-    return [(p.replace("*", f"{{{','.join(s)}}}") if "*" in p else p, k, v) for (p, k, v), s in rows.items()]
+        role, _, rest = name.partition(".")
+        stage, _, axis = rest.partition(".")
+        pattern = f"{role}.*.{axis}" if axis else name
+        rows.setdefault((pattern, *_describe(distribution)), []).append(stage)
+    return [(p.replace("*", f"{{{','.join(s)}}}"), kind, values) for (p, kind, values), s in rows.items()]
 
 
 def _describe(distribution: BaseDistribution) -> tuple[str, str]:

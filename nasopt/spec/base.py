@@ -58,12 +58,6 @@ def distinct(values: object) -> object:
     return values
 
 
-def _integers_only(value: object) -> object:
-    if isinstance(value, bool):
-        raise ValueError("expected a number, not true or false")
-    return value
-
-
 def one_of(kind: str, name: str, known: Sequence[str], more: str = "") -> str:
     """The name, if it is known; otherwise a ValueError with the nearest one that is."""
     if name not in known:
@@ -73,8 +67,8 @@ def one_of(kind: str, name: str, known: Sequence[str], more: str = "") -> str:
     return name
 
 
-Number = Annotated[float, BeforeValidator(_integers_only), Field(strict=True)]
-Whole = Annotated[int, BeforeValidator(_integers_only), Field(strict=True)]
+Number = Annotated[float, Field(strict=True)]
+Whole = Annotated[int, Field(strict=True)]
 SearchedInt = Annotated[Whole | list[Whole] | Range[int], BeforeValidator(distinct)]
 """A value (fixed), a list of choices, or a range."""
 SearchedFloat = Annotated[Number | list[Number] | Range[float], BeforeValidator(distinct)]

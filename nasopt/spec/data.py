@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field
 
 from nasopt.spec.base import Number, Section, Whole
@@ -41,9 +43,9 @@ class DataSpec(Section):
     """Data set to use when the first is neither on disk nor downloadable."""
     validation: Number = Field(default=0.2, gt=0, lt=1)
     """Share of the training images held out for choosing architectures and thresholds."""
-    train_images: Whole | None = Field(default=None, ge=16)
+    train_images: Annotated[Whole, Field(ge=16)] | None = None
     """Use only so many training images, drawn with the study's seed."""
-    image_size: Whole | None = Field(default=None, ge=8, le=224)
+    image_size: Annotated[Whole, Field(ge=8, le=224)] | None = None
     """Side in pixels to which the images of a folder or parquet file are brought (shorter side resized, centre
     cropped); left out: their own side if they are all squares of one size, otherwise 64."""
     augment: AugmentSpec = AugmentSpec()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -63,7 +63,7 @@ class DeviceProfile(Section):
     meter: str = "none"
     """Energy meter: `rapl`, `codecarbon`, `none`, or `auto` for the best that works here."""
     precision: Precision = "fp32"
-    memory_mb: Whole | None = Field(default=None, gt=0)
+    memory_mb: Annotated[Whole, Field(gt=0)] | None = None
     """Memory of the device, in 10^6 bytes."""
     runtimes: list[str] = []
     """Runtimes that the device can run."""

@@ -19,16 +19,16 @@ def _listed(value: object) -> object:
 class ProtocolSpec(Section):
     """Overrides of the timing protocol; what is left out keeps the default of `TimingProtocol`."""
 
-    warmup_runs: Whole | None = Field(default=None, ge=0)
-    warmup_s: Number | None = Field(default=None, ge=0)
-    min_runs: Whole | None = Field(default=None, ge=5)
-    min_s: Number | None = Field(default=None, ge=0)
-    max_s: Number | None = Field(default=None, gt=0)
-    blocks: Whole | None = Field(default=None, ge=2)
-    drift_limit: Number | None = Field(default=None, gt=0)
-    threads: Whole | None = Field(default=None, ge=1)
-    energy_windows: Whole | None = Field(default=None, ge=1)
-    energy_window_s: Number | None = Field(default=None, gt=0)
+    warmup_runs: Annotated[Whole, Field(ge=0)] | None = None
+    warmup_s: Annotated[Number, Field(ge=0)] | None = None
+    min_runs: Annotated[Whole, Field(ge=5)] | None = None
+    min_s: Annotated[Number, Field(ge=0)] | None = None
+    max_s: Annotated[Number, Field(gt=0)] | None = None
+    blocks: Annotated[Whole, Field(ge=2)] | None = None
+    drift_limit: Annotated[Number, Field(gt=0)] | None = None
+    threads: Annotated[Whole, Field(ge=1)] | None = None
+    energy_windows: Annotated[Whole, Field(ge=1)] | None = None
+    energy_window_s: Annotated[Number, Field(gt=0)] | None = None
 
     def protocol(self, defaults: ProtocolSpec | None = None) -> TimingProtocol:
         """The protocol with these overrides, over those of `defaults` (a device profile's), if given."""
@@ -39,7 +39,9 @@ class ProtocolSpec(Section):
 class HardwareSpec(Section):
     """One or more device profiles, by name or path of a YAML file."""
 
-    device: Annotated[list[str], BeforeValidator(_listed), Field(min_length=1)] = ["local"]
+    device: Annotated[
+        list[str], BeforeValidator(_listed, json_schema_input_type=str | list[str]), Field(min_length=1)
+    ] = ["local"]
     meter: str | None = None
     """Energy meter; the profile's own if left out."""
     protocol: ProtocolSpec = ProtocolSpec()

@@ -94,21 +94,28 @@ class SamplerSpec(Section):
         return one_of("sampler", name, plugins.names("samplers"))
 
 
-def _by_name(key: str) -> Any:
-    return BeforeValidator(lambda value: {key: value} if isinstance(value, str) else value)
+def _by_name(key: str, section: Any) -> BeforeValidator:
+    """Let a section be given as text alone, which is then the value of its main key."""
+
+    def from_text(value: object) -> object:
+        return {key: value} if isinstance(value, str) else value
+
+    return BeforeValidator(from_text, json_schema_input_type=str | section)
 
 
 class StudySpec(Section):
     """A study file."""
 
     study: StudySection
-    data: Annotated[DataSpec, _by_name("name")] = DataSpec()
+    data: Annotated[DataSpec, _by_name("name", DataSpec)] = DataSpec()
     space: SpaceSpec = SpaceSpec()
     training: TrainingSpec = TrainingSpec()
-    hardware: Annotated[HardwareSpec, _by_name("device")] = HardwareSpec()
-    objectives: Annotated[list[Annotated[ObjectiveSpec, _by_name("metric")]], Field(min_length=1, max_length=4)]
+    hardware: Annotated[HardwareSpec, _by_name("device", HardwareSpec)] = HardwareSpec()
+    objectives: Annotated[
+        list[Annotated[ObjectiveSpec, _by_name("metric", ObjectiveSpec)]], Field(min_length=1, max_length=4)
+    ]
     constraints: list[ConstraintSpec] = []
-    sampler: Annotated[SamplerSpec, _by_name("name")] = SamplerSpec()
+    sampler: Annotated[SamplerSpec, _by_name("name", SamplerSpec)] = SamplerSpec()
 
     @field_validator("data")
     @classmethod

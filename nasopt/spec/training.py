@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -55,7 +55,7 @@ class TrainingSpec(Section):
     """Budgets and recipe."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    threads: Whole | None = Field(default=None, ge=1)
+    threads: Annotated[Whole, Field(ge=1)] | None = None
     """Threads of PyTorch; all cores if left out."""
     supernet: SupernetSpec = SupernetSpec()
     cotrain: CotrainSpec = CotrainSpec()

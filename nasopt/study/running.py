@@ -79,8 +79,8 @@ def run(
         NasoptError: see `nasopt.errors`; what is stored stays.
     """
     url = database.expand(spec.study.storage)
-    _check_sampler(spec)
     problem = problem or plugins.load("problems", spec.space.family)(spec, cache or Cache())
+    _check_sampler(spec, problem)
     with ExitStack() as stack:
         stack.enter_context(database.database_errors(url))
         stack.enter_context(database.quiet_optuna())
@@ -118,9 +118,9 @@ def _expected_warnings_silenced() -> Iterator[None]:
         yield
 
 
-def _check_sampler(spec: StudySpec) -> None:
+def _check_sampler(spec: StudySpec, problem: Problem) -> None:
     """Refuse bad options before the supernet is trained, not after."""
-    build_sampler(spec.sampler, seed=0, trials=spec.study.trials, search_space={})
+    build_sampler(spec.sampler, seed=0, trials=spec.study.trials, search_space=problem.distributions)
 
 
 def _claims(study: Study, problem: Problem) -> Claims:

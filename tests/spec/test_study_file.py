@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
 from nasopt import shipped
@@ -47,7 +48,7 @@ def test_a_short_file_is_enough(tmp_path: Path) -> None:
         ("[0.25, 0.5]", "[0.25, 0.25]", 4, "listed twice"),
         ("[0.25, 0.5]", "{low: 0.5, high: 0.25}", 4, "empty range"),
         ("[0.25, 0.5]", "1.5", 4, r"fraction in \(0, 1\]"),
-        ("[0.25, 0.5]", "true", 4, "expected a number, not true or false"),
+        ("[0.25, 0.5]", "true", 4, "expected a value, a list of values or a range .*, not true/false True"),
         ("[accuracy, latency_ms]", "[accuracy, latency]", 5, "no metric 'latency'; did you mean 'latency_ms'"),
         ("[accuracy, latency_ms]", "[accuracy, accuracy]", None, "stands twice"),
         ("[accuracy, latency_ms]", "[]", 5, "objectives: "),
@@ -151,3 +152,15 @@ def test_the_schema_describes_what_is_accepted() -> None:
     assert schema["additionalProperties"] is False
     assert "lambda" in schema["$defs"]["LossSpace"]["properties"]
     assert schema["$defs"]["StageSpace"]["properties"]["width"]["description"]
+
+
+@pytest.mark.parametrize("name", shipped.listed("studies"))
+def test_example_studies_satisfy_the_schema(name: str) -> None:
+    content = yaml.read(shipped.folder("studies") / f"{name}.yaml").content
+    validator = jsonschema.Draft202012Validator(StudySpec.model_json_schema(by_alias=True))
+    assert [error.message for error in validator.iter_errors(content)] == []
+    misspelt = {**content, "trials": 3}
+    assert list(validator.iter_errors(misspelt))
+    keywords = str(StudySpec.model_json_schema(by_alias=True))
+    assert "'ge'" not in keywords
+    assert "'gt'" not in keywords
