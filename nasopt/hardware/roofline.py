@@ -37,7 +37,7 @@ class RooflineBackend:
         """What a figure depends on beside graph and protocol."""
         return {
             "backend": self.name,
-            "formula": 2,  # raised when the same datasheet gives other figures
+            "formula": 3,  # raised when the same datasheet gives other figures
             "device": self.profile.name,
             "precision": self.profile.precision,
             "datasheet": self._sheet.model_dump(mode="json"),
@@ -88,20 +88,16 @@ class RooflineBackend:
         return (len(cost.nodes) * self._sheet.node_overhead_us + self._sheet.run_overhead_us) / 1e3
 
     def _energy(self, latency: Latency, busy_ms: float) -> Energy | None:
-        """Idle power all the time, and what active power adds while busy; None where the profile states no power.
-
-        The interval runs from the shortest time at idle power to the longest at active power: how busy a processor
-        really is during its overheads, no datasheet says.
-        """
+        """Idle power all the time, and what active power adds while busy; None where the profile states no power."""
         power = self.profile.power
         if power is None:
             return None
-        low, high = latency.ci95_ms
         net = (power.active_w - power.idle_w) * busy_ms
+        gross = power.idle_w * latency.median_ms + net
         return Energy(
-            gross_mj=power.idle_w * latency.median_ms + net,
+            gross_mj=gross,
             net_mj=net,
-            ci95_mj=(power.idle_w * low, power.active_w * high),
+            ci95_mj=(gross / self._sheet.uncertainty, gross * self._sheet.uncertainty),
             windows=0,
             meter="datasheet power",
             provenance="estimated",

@@ -109,7 +109,7 @@ def _by_group(comparison: Comparison) -> Table:
 
 def _trials(comparison: TrialComparison) -> RenderableType:
     table = bare_table(
-        f"Trials of {comparison.study}",
+        f"Trials of {comparison.study} on {comparison.data}",
         "bold is best; ≈ marks figures whose 95% interval meets the best one's: the difference may be chance",
     )
     table.add_column("")

@@ -40,6 +40,8 @@ class TrialComparison:
     """Trials of one study, metric by metric."""
 
     study: str
+    data: str
+    """Name of the data set."""
     numbers: tuple[int, ...]
     rows: tuple[MetricRow, ...]
     params: dict[str, tuple[Any, ...]]
@@ -70,7 +72,8 @@ def compare_trials(view: StudyView, numbers: Sequence[int]) -> TrialComparison:
         if len({repr(t.params.get(name)) for t in trials}) > 1
     }
     rows = tuple(_row(view, trials, metric) for metric in metrics_of(trials))
-    return TrialComparison(study=view.name, numbers=tuple(numbers), rows=rows, params=params)
+    data = str(view.data.get("name") or "unnamed data")
+    return TrialComparison(study=view.name, data=data, numbers=tuple(numbers), rows=rows, params=params)
 
 
 def metrics_of(trials: Sequence[TrialView]) -> list[str]:

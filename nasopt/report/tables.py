@@ -36,7 +36,8 @@ def front_table(view: StudyView, limit: int | None = None) -> RenderableType:
     if not front:
         return Text(f"{view.name}: no finished feasible trial yet")
     shown = spread(front, limit)
-    title = f"Pareto front of {view.name}: {len(front)} of {len(view.finished())} trials"
+    on = f" on {view.data['name']}" if view.data.get("name") else ""
+    title = f"Pareto front of {view.name}{on}: {len(front)} of {len(view.finished())} trials"
     if len(shown) < len(front):
         title += f", {len(shown)} shown"
     table = bare_table(title, _caption(view, columns(view, shown)))
