@@ -43,7 +43,7 @@ def _spec(
     from nasopt.spec.study import load_spec
 
     shorthands = {"study.storage": storage, "study.trials": trials, "sampler": sampler}
-    given = [f"{key}={json.dumps(value)}" for key, value in shorthands.items() if value is not None]
+    given = [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in shorthands.items() if value is not None]
     return load_spec(study, overrides=[*(assignments or []), *given])
 
 
@@ -148,6 +148,7 @@ def report(
     """Write a report of a study, in Markdown and HTML."""
     from nasopt.report import front_table, write_report
     from nasopt.study import find_study, score_front
+    from nasopt.study.opening import file_name
 
     found = find_study(study, storage)
     console = _console()
@@ -158,7 +159,7 @@ def report(
         except CacheError as error:  # the rest of the report does not need the weights
             print(f"nasopt: the report lacks scores on the test split: {error}", file=sys.stderr)
     view = found.view()
-    files = write_report(view, to or Path(f"report-{view.name}"))
+    files = write_report(view, to or Path(f"report-{file_name(view.name)}"))
     console.print(front_table(view))
     print(f"wrote {files.markdown} and {files.html}")
 
@@ -279,9 +280,9 @@ def main() -> None:
             print(f"nasopt: {line}", file=sys.stderr)
         sys.exit(error.exit_code)
     except Exception as error:
-        if (line := _foreign(error)) is None:
+        if (foreign := _foreign(error)) is None:
             raise
-        print(f"nasopt: {line}", file=sys.stderr)
+        print(f"nasopt: {foreign}", file=sys.stderr)
         sys.exit(NasoptError.exit_code)
 
 

@@ -48,6 +48,13 @@ class StudySection(Section):
     country: str | None = Field(default=None, pattern="^[A-Z]{3}$")
     """ISO 3166 alpha-3 code of the grid that the search's emissions are reckoned with; the world's if left out."""
 
+    @field_validator("name")
+    @classmethod
+    def _printable(cls, name: str) -> str:
+        if not name.isprintable() or name != name.strip():
+            raise ValueError(f"a name has no line breaks or control characters and no spaces around it, not {name!r}")
+        return name
+
 
 class ObjectiveSpec(Section):
     """One figure to optimise."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 from collections.abc import Sequence
@@ -25,7 +26,7 @@ def find_study(reference: str, storage: str | None = None) -> Study:
         UsageError: a name without a database to look in.
     """
     if _is_file(reference):
-        overrides = [f"study.storage={storage}"] if storage else []
+        overrides = [f"study.storage={json.dumps(storage, ensure_ascii=False)}"] if storage else []
         return open_study(load_spec(reference, overrides=overrides))
     url = _url(storage)
     opened = database.open_storage(url, create=False)
@@ -64,12 +65,14 @@ def _may_hold_studies(file: Path) -> bool:
         with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as connection:
             tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
     except sqlite3.Error as error:
-        return "malformed" in str(error)  # damaged is worth an error, no database at all is not
+        return "not a database" not in str(error)  # damaged or out of reach is worth an error, another file is not
     return {"studies", "study_directions", "trials"} <= tables
 
 
 def _is_file(reference: str) -> bool:
-    return reference.endswith((".yaml", ".yml")) or Path(reference).is_file()
+    return reference.endswith((".yaml", ".yml")) or os.path.isfile(
+        reference
+    )  # pathlib raises where a name is too long for a file
 
 
 def _url(storage: str | None) -> str:

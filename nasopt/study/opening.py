@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -41,7 +42,7 @@ class Study:
         """Folder of this study's locks; None where no other process can share it."""
         if self.url == database.MEMORY:
             return None
-        return database.state_folder(self.url) / "locks" / _file_name(self.name)
+        return database.state_folder(self.url) / "locks" / file_name(self.name)
 
     def lock(self, name: str) -> AbstractContextManager[Any]:
         """A lock that the processes of this host which share the study respect."""
@@ -122,7 +123,10 @@ def wrap_stored(spec: StudySpec, name: str, url: str, storage: BaseStorage, stud
     """The study of this name in an open storage, with its places."""
     study = study or optuna.load_study(study_name=name, storage=storage)
     stored = study.user_attrs.get(StudyKeys.ARTIFACTS)
-    folder = Path(stored) if stored else _artifact_folder(spec, url)
+    expected = _artifact_folder(spec, url)
+    folder = Path(stored) if stored else expected
+    if not folder.is_dir() and expected.is_dir():  # the database has moved, and its artifacts with it
+        folder = expected
     return Study(name=name, spec=spec, url=url, storage=storage, optuna=study, artifacts=folder)
 
 
@@ -187,5 +191,7 @@ def _check_host(study: Study, problem: Problem) -> None:
         )
 
 
-def _file_name(name: str) -> str:
-    return "".join(c if c.isalnum() or c in "-_@" else f"%{ord(c):x}" for c in name)
+def file_name(name: str) -> str:
+    """A study's name as the name of one file: no separators, and short enough for any file system."""
+    plain = "".join(c if (c.isascii() and c.isalnum()) or c in "-_@" else f"%{ord(c):x}" for c in name)
+    return plain if len(plain) <= 150 else f"{plain[:120]}%{hashlib.sha256(name.encode()).hexdigest()[:16]}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -11,6 +12,7 @@ from typing import Any, Protocol, Self
 from nasopt.errors import UsageError
 from nasopt.spec.study import StudySpec
 from nasopt.study.events import Event, Listener, StudyOpened, TrialEnded
+from nasopt.study.opening import file_name
 
 
 class Tracker(Protocol):
@@ -32,7 +34,7 @@ class TensorBoardTracker:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
             raise UsageError("the tracker tensorboard is not installed; pip install 'nasopt[tensorboard]'") from error
-        self._writer: Any = SummaryWriter(str(Path("runs") / study))
+        self._writer: Any = SummaryWriter(str(Path("runs") / file_name(study)))
 
     def log(self, number: int, figures: dict[str, float]) -> None:
         """Record a trial's metrics at step `number`."""
@@ -71,9 +73,12 @@ class Trackers:
     """All trackers of a run, opened once the study's name is known."""
 
     def __init__(self, names: Sequence[str], spec: StudySpec) -> None:
-        """Raises UsageError for a name that is no tracker."""
+        """Raises UsageError for a name that is no tracker, or whose package is not installed."""
         if unknown := [n for n in names if n not in _TRACKERS]:
             raise UsageError(f"no tracker named {unknown[0]!r}; known: {', '.join(_TRACKERS)}")
+        for name in names:  # before anything is created, not when the first trial ends
+            if find_spec(name) is None:
+                raise UsageError(f"the tracker {name} is not installed; pip install 'nasopt[{name}]'")
         self._names = tuple(names)
         self._spec = spec
         self._open: list[Tracker] = []

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from nasopt.errors import DataError
@@ -76,5 +76,6 @@ def _decode(data: bytes, name: str) -> Image.Image:
         image = Image.open(io.BytesIO(data))
         image.load()
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(f"cannot decode the image {name}: {error}; remove or replace it") from error
+        reason = "not an image" if isinstance(error, UnidentifiedImageError) else error
+        raise DataError(f"cannot decode the image {name}: {reason}; remove or replace it") from error
     return image if image.mode == "L" else image.convert("RGB")

@@ -51,6 +51,10 @@ class ParquetTable:
             raise DataError(
                 f"{paths[0]}: expected labels from 0 up, found {'none' if not len(labels) else labels.min()}"
             )
+        if names is None and count > max(len(labels), 2):
+            raise DataError(
+                f"{paths[0]}: expected labels from 0 up without gaps, found {count - 1} in {len(labels)} rows"
+            )
         classes = names if names and len(names) >= count else tuple(str(i) for i in range(count))
         return cls(paths=tuple(paths), images=images, labels=labels, classes=classes)
 
@@ -94,7 +98,11 @@ def _read_columns(path: Path) -> tuple[Any, np.ndarray, tuple[str, ...] | None]:
         )
     if not (pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type)):
         raise DataError(f"{path}: column {image} holds {column.type}, expected encoded images")
-    return column, table.column(label).to_numpy().astype(np.int64), _class_names(schema, label)
+    labels = table.column(label)
+    if not pa.types.is_integer(labels.type) or labels.null_count:
+        found = f"{labels.null_count} empty ones" if labels.null_count else str(labels.type)
+        raise DataError(f"{path}: column {label} must hold whole numbers, one for each row; found {found}")
+    return column, labels.to_numpy().astype(np.int64), _class_names(schema, label)
 
 
 def _class_names(schema: Any, label: str) -> tuple[str, ...] | None:

@@ -34,6 +34,10 @@ class Source:
     test: Source | None = None
     """The data set's own test split."""
 
+    def __post_init__(self) -> None:
+        if len(self.classes) < 2:
+            raise DataError(f"{self.name}: expected images of two classes or more, found one ({self.classes[0]})")
+
 
 def read_digits(root: Path, spec: DataSpec) -> Source:
     """scikit-learn's 1,797 handwritten digits, 8x8, one channel; levels 0 to 16 are spread over 0 to 255."""
@@ -142,7 +146,12 @@ def _from_parquet(name: str, train: list[Path], test: list[Path], spec: DataSpec
 
         return Source(name=shown, labels=part.labels, classes=classes, read=read, test=inner)
 
-    return source(table, source(ParquetTable.open(test)) if test else None)
+    if not test:
+        return source(table)
+    held = ParquetTable.open(test)
+    if (highest := int(held.labels.max())) >= len(classes):
+        raise DataError(f"{test[0]}: holds the label {highest}, and {train[0]} has only 0 to {len(classes) - 1}")
+    return source(table, source(held))
 
 
 def read_folder(root: Path, spec: DataSpec) -> Source:
