@@ -80,9 +80,7 @@ def compare(sampler: str, kills: int, trials: int, folder: Path) -> dict[str, An
     subprocess.run(command(folder, f"quiet-{sampler}", sampler, trials), check=True, stdout=subprocess.DEVNULL)
     name = f"killed-{sampler}"
     arguments = command(folder, name, sampler, trials)
-    ends = [
-        kill_once(arguments, folder / f"{name}.db", draw, while_drawing=number % 3 == 1) for number in range(kills)
-    ]
+    ends = [kill_once(arguments, folder / f"{name}.db", draw, while_drawing=number % 3 == 1) for number in range(kills)]
     subprocess.run(arguments, check=True, stdout=subprocess.DEVNULL)
     quiet, killed = finished(folder, f"quiet-{sampler}"), finished(folder, name)
     return {
