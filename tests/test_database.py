@@ -47,7 +47,6 @@ def test_sqlite_runs_in_wal_mode(tmp_path: Path) -> None:
     ("url", "message"),
     [
         ("sqlite:////no/such/folder/a.db", "does not exist"),
-        ("nonsense", "nonsense failed"),
         ("oracle://h/d", "no driver|failed"),
         ("postgresql://root@127.0.0.1:1/none", "failed|no driver"),
     ],
