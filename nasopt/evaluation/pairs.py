@@ -84,7 +84,8 @@ def load_network(path: Path) -> tuple[RoutedNetwork, Candidate]:
         network.load_state_dict(load_file(path))
     except (OSError, SafetensorError, KeyError, ValueError, TypeError, RuntimeError) as error:
         raise CacheError(
-            f"cannot restore a network from {path}: {str(error).splitlines()[0]}; delete it and rerun"
+            f"cannot restore a network from {path}: {str(error).splitlines()[0]}; bring back a whole copy, or run the "
+            "study under another name"
         ) from error
     return network.eval(), candidate
 

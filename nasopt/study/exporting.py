@@ -51,7 +51,8 @@ def export(study: Study, trial: int, to: str | Path) -> ExportedFiles:
     weights = stored_files(study, stored._trial_id).get(ArtifactNames.WEIGHTS)
     if weights is None:
         raise CacheError(
-            f"the weights of trial {trial} are not in {study.artifacts}; the study must be run again for them"
+            f"the weights of trial {trial} are not in {study.artifacts}; bring the folder back, or run the study "
+            "under another name"
         )
     folder = Path(to)
     try:

@@ -40,7 +40,8 @@ def score_front(
             weights = stored_files(study, stored._trial_id).get(ArtifactNames.WEIGHTS)
             if weights is None:
                 raise CacheError(
-                    f"the weights of trial {trial.number} are not in {study.artifacts}; rerun the study to score it"
+                    f"the weights of trial {trial.number} are not in {study.artifacts}; bring the folder "
+                    "back, or report without test scores (--no-test)"
                 )
             scores[str(trial.number)] = dict(problem.score_test(trial.params, weights))
             study.optuna.set_user_attr(StudyKeys.TEST_SCORES, scores)
