@@ -12,8 +12,8 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from nasopt.cache import Cache
 from nasopt.errors import CacheError
@@ -22,6 +22,7 @@ from nasopt.export import Parity, check_parity, compose_routed, export_easy, exp
 from nasopt.models import RoutedNetwork, build
 from nasopt.records import Candidate, NetworkLayout
 from nasopt.training import Predictions, cotrain, pair_key, predict
+from nasopt.training.checkpoint import checksum, load_state, save_state
 
 PARITY_IMAGES = 256
 
@@ -58,15 +59,19 @@ def obtain_pair(context: EvaluationContext, candidate: Candidate) -> TrainedPair
         predicted = predict(network, context.data.validation.images, context.data, candidate.resolution)
         facts["seconds"]["evaluate"] = time.perf_counter() - started
         save_network(context.cache, weights, network, candidate, context.layout)
-        arrays = {"little": predicted.little, "big": predicted.big, "scores": predicted.scores}
-        context.cache.write(predictions, lambda p: save_arrays(arrays, p, metadata={"facts": json.dumps(facts)}))
+        tensors = {name: torch.from_numpy(getattr(predicted, name)) for name in ("little", "big", "scores")}
+        save_state(context.cache, predictions, tensors, facts)
     return TrainedPair(weights=weights, predictions=predicted, facts=facts, cached=False)
 
 
 def save_network(cache: Cache, path: Path, network: RoutedNetwork, candidate: Candidate, layout: NetworkLayout) -> None:
     """Write a network so that `load_network` can rebuild it from the file alone."""
-    metadata = {"candidate": json.dumps(asdict(candidate)), "layout": json.dumps(asdict(layout))}
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    metadata = {
+        "candidate": json.dumps(asdict(candidate)),
+        "layout": json.dumps(asdict(layout)),
+        "checksum": str(checksum(state)),
+    }
     cache.write(path, lambda p: save_file(state, p, metadata=metadata))
 
 
@@ -77,11 +82,10 @@ def load_network(path: Path) -> tuple[RoutedNetwork, Candidate]:
         CacheError: the file is missing, damaged or of another make.
     """
     try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
+        metadata, state = _read_weights(path)
         candidate = Candidate.from_json(json.loads(metadata["candidate"]))
         network = build(NetworkLayout.from_json(json.loads(metadata["layout"])), candidate)
-        network.load_state_dict(load_file(path))
+        network.load_state_dict(state)
     except (OSError, SafetensorError, KeyError, ValueError, TypeError, RuntimeError) as error:
         raise CacheError(
             f"cannot restore a network from {path}: {str(error).splitlines()[0]}; bring back a whole copy, or run the "
@@ -92,17 +96,29 @@ def load_network(path: Path) -> tuple[RoutedNetwork, Candidate]:
 
 def _read(weights: Path, predictions: Path) -> TrainedPair | None:
     """A complete pair of files; damaged ones count as absent and are written anew."""
-    if not (weights.exists() and predictions.exists()):
+    loaded = load_state(predictions)
+    if loaded is None or not _readable(weights):
         return None
-    try:
-        with safe_open(predictions, framework="np") as file:
-            facts = json.loads((file.metadata() or {})["facts"])
-            arrays = {name: file.get_tensor(name) for name in ("little", "big", "scores")}
-        with safe_open(weights, framework="np") as file:
-            file.metadata()
-    except (OSError, SafetensorError, KeyError, ValueError):
-        return None
+    tensors, facts = loaded
+    arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
     return TrainedPair(weights=weights, predictions=Predictions(**arrays), facts=facts, cached=True)
+
+
+def _readable(weights: Path) -> bool:
+    try:
+        _read_weights(weights)
+    except (OSError, SafetensorError, ValueError):
+        return False
+    return True
+
+
+def _read_weights(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata() or {}
+    state = load_file(path)
+    if "checksum" in metadata and int(metadata["checksum"]) != checksum(state):
+        raise ValueError("its checksum does not match")
+    return metadata, state
 
 
 def _make(context: EvaluationContext, candidate: Candidate) -> tuple[RoutedNetwork, dict[str, Any]]:

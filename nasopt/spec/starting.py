@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from nasopt.errors import UsageError
@@ -25,4 +26,7 @@ def write_starting_point(path: Path, *, force: bool = False) -> None:
     except FileExistsError:
         raise UsageError(f"{path} exists; choose another name, or overwrite it with --force") from None
     except OSError as error:
+        with suppress(OSError):  # what a full disk leaves is empty, and would stand in the way of the next try
+            if path.is_file() and path.stat().st_size == 0:
+                path.unlink()
         raise UsageError(f"cannot write {path}: {error.strerror}") from error

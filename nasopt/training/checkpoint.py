@@ -27,7 +27,7 @@ def save_state(cache: Cache, path: Path, tensors: Mapping[str, Tensor], facts: M
         CacheError: the disk is full or read-only.
     """
     held = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    metadata = {"facts": json.dumps(facts), "checksum": str(_checksum(held))}
+    metadata = {"facts": json.dumps(facts), "checksum": str(checksum(held))}
 
     def write(scratch: Path) -> None:
         try:
@@ -50,7 +50,7 @@ def load_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        if int(metadata["checksum"]) != _checksum(tensors):
+        if int(metadata["checksum"]) != checksum(tensors):
             raise ValueError("its checksum does not match")
         return tensors, json.loads(metadata["facts"])
     except (SafetensorError, KeyError, ValueError) as error:
@@ -63,7 +63,8 @@ def load_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
         ) from error
 
 
-def _checksum(tensors: Mapping[str, Tensor]) -> int:
+def checksum(tensors: Mapping[str, Tensor]) -> int:
+    """CRC-32 of names and contents, in the order of the names."""
     total = 0
     for name in sorted(tensors):
         total = zlib.crc32(name.encode(), total)

@@ -102,6 +102,19 @@ def test_damaged_cache_files_are_replaced(context: EvaluationContext, candidate:
         assert after.quality == before.quality
 
 
+@pytest.mark.parametrize("suffix", [".safetensors", ".predictions.safetensors"])
+def test_a_flipped_bit_in_the_cache_is_noticed(context: EvaluationContext, candidate: Candidate, suffix: str) -> None:
+    before = evaluate(context, candidate)
+    key = pair_key(context.trained.key, candidate, context.training, context.seed)
+    file = context.cache.path("pairs", key, suffix)
+    content = bytearray(file.read_bytes())
+    content[-10] ^= 1
+    file.write_bytes(content)
+    after = evaluate(context, candidate)
+    assert "train" not in after.cached
+    assert after.quality == before.quality
+
+
 def test_a_stored_network_predicts_what_was_cached(context: EvaluationContext, candidate: Candidate) -> None:
     outcome = evaluate(context, candidate)
     network, stored = load_network(outcome.files[ArtifactNames.WEIGHTS])
