@@ -53,6 +53,18 @@ class MeasurementError(NasoptError):
     """A measurement was refused: the reading cannot be trusted."""
 
 
+class SensorError(MeasurementError):
+    """An energy sensor that cannot be read, or whose reading cannot be trusted."""
+
+    def __init__(self, seen: str, remedy: str) -> None:
+        """`seen` names the sensor and what it gave, `remedy` the way out."""
+        super().__init__(seen, remedy)
+        self.seen, self.remedy = seen, remedy
+
+    def __str__(self) -> str:
+        return f"{self.seen}; {self.remedy}"
+
+
 class DeviceLostError(MeasurementError):
     """The device went away; says nothing about the network on it."""
 

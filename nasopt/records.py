@@ -179,9 +179,11 @@ class Energy:
     net_mj: float | None
     """With the idle power taken off; None where idle was not seen."""
     ci95_mj: Interval
+    """Of the gross figure."""
     windows: int
     meter: str
     provenance: Provenance
+    net_ci95_mj: Interval | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

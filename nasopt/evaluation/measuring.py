@@ -115,7 +115,12 @@ def _read(file: Path) -> Measurement | None:
         return Measurement(
             **data,
             latency=Latency(**latency | {"ci95_ms": tuple(latency["ci95_ms"])}),
-            energy=None if energy is None else Energy(**energy | {"ci95_mj": tuple(energy["ci95_mj"])}),
+            energy=None if energy is None else _energy(energy),
         )
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return None
+
+
+def _energy(data: dict[str, Any]) -> Energy:
+    intervals = {key: tuple(data[key]) for key in ("ci95_mj", "net_ci95_mj") if data.get(key) is not None}
+    return Energy(**data | intervals)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import math
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from typing import ClassVar, get_args
 
 import pytest
 
 from nasopt.errors import MeasurementError
-from nasopt.hardware.meters import EnergyMeter, LoadModel, Window
+from nasopt.hardware.meters import EnergyMeter, LoadModel, Paced, Window
 from nasopt.records import Provenance
 
 
@@ -26,11 +28,20 @@ class MeterSuite:
     """Largest difference between the meter's seconds and the wall clock's, as a share."""
     reads_energy: ClassVar[bool] = True
     """False for a meter that reads nothing: then each window must be refused."""
+    true_window_s: ClassVar[float] = 1.5
+    """Length of the window that is compared with `true_joules`."""
+    energy_tolerance: ClassVar[float] = 0.02
+    """Largest difference from `true_joules`, as a share: 0.01 suits a counter, 0.02 a sensor that is sampled."""
 
     @pytest.fixture
     def meter(self) -> EnergyMeter:
         """The meter under test."""
         raise NotImplementedError("give the fixture `meter` in your subclass")
+
+    @pytest.fixture
+    def true_joules(self) -> Callable[[float], float] | None:
+        """Energy drawn until a moment of `time.monotonic`, where the sensor is one that the test drives."""
+        return None
 
     def work(self, seconds: float) -> None:
         """What runs inside a window: one busy core."""
@@ -44,6 +55,10 @@ class MeterSuite:
             self.work(seconds)
         return window
 
+    def length_s(self, meter: EnergyMeter) -> float:
+        """`window_s`, or more where the sensor's pace needs it."""
+        return max(self.window_s, 1.1 * meter.shortest_s) if isinstance(meter, Paced) else self.window_s
+
     def test_has_the_interface(self, meter: EnergyMeter) -> None:
         """It is an `EnergyMeter` with a name and a known provenance."""
         assert isinstance(meter, EnergyMeter)
@@ -54,7 +69,7 @@ class MeterSuite:
         """The description is a part of a measurement's key, so it may not hold readings."""
         before = json.dumps(meter.describe(), sort_keys=True, allow_nan=False)
         if self.reads_energy:
-            self.read(meter, self.window_s)
+            self.read(meter, self.length_s(meter))
         assert json.dumps(meter.describe(), sort_keys=True, allow_nan=False) == before
 
     def test_a_window_is_filled_when_it_closes(self, meter: EnergyMeter) -> None:
@@ -62,21 +77,22 @@ class MeterSuite:
         self._needs_readings()
         with meter.window() as window:
             assert math.isnan(window.energy_mj)
-            self.work(self.window_s)
+            self.work(self.length_s(meter))
         assert 0 < window.energy_mj < math.inf
 
     def test_seconds_are_those_of_the_window(self, meter: EnergyMeter) -> None:
         """The meter's own timestamps agree with the wall clock within `time_tolerance`."""
         self._needs_readings()
-        start = time.perf_counter()
-        window = self.read(meter, self.window_s)
-        wall = time.perf_counter() - start
+        with meter.window() as window:
+            start = time.perf_counter()
+            self.work(self.length_s(meter))
+            wall = time.perf_counter() - start
         assert window.seconds == pytest.approx(wall, rel=self.time_tolerance)
 
     def test_windows_are_independent(self, meter: EnergyMeter) -> None:
         """A window three times as long holds more energy than a short one, whichever comes first."""
         self._needs_readings()
-        first, long, last = (self.read(meter, factor * self.window_s).energy_mj for factor in (1, 3, 1))
+        first, long, last = (self.read(meter, factor * self.length_s(meter)).energy_mj for factor in (1, 3, 1))
         assert max(first, last) < long
 
     def test_an_error_inside_a_window_comes_out(self, meter: EnergyMeter) -> None:
@@ -84,7 +100,31 @@ class MeterSuite:
         self._needs_readings()
         with pytest.raises(KeyError), meter.window():
             raise KeyError("from inside")
-        assert self.read(meter, self.window_s).energy_mj > 0
+        assert self.read(meter, self.length_s(meter)).energy_mj > 0
+
+    def test_an_empty_window_is_never_zero(self, meter: EnergyMeter) -> None:
+        """A window without time in it is refused, or holds a positive energy; it is never zero or negative."""
+        with suppress(MeasurementError):
+            with meter.window() as window:
+                pass
+            assert 0 < window.energy_mj < math.inf
+
+    def test_energy_is_the_true_one(self, meter: EnergyMeter, true_joules: Callable[[float], float] | None) -> None:
+        """Within `energy_tolerance` of what was drawn, where the test knows that."""
+        if true_joules is None:
+            pytest.skip("the truth is not known for this meter")
+        with meter.window() as window:
+            start = time.monotonic()
+            self.work(max(self.true_window_s, self.length_s(meter)))
+            end = time.monotonic()
+        truth_mj = 1e3 * (true_joules(end) - true_joules(start))
+        assert window.energy_mj == pytest.approx(truth_mj, rel=self.energy_tolerance)
+
+    def test_its_pace_is_possible(self, meter: EnergyMeter) -> None:
+        """A meter that tells its sensor's pace tells one that a measurement can wait for."""
+        if not isinstance(meter, Paced):
+            pytest.skip("this meter tells no pace")
+        assert 0 < meter.update_s <= meter.shortest_s < math.inf
 
     def test_a_load_model_is_a_power(self, meter: EnergyMeter) -> None:
         """`load_power_w`, where there is one, is positive, finite and does not fall with the threads."""

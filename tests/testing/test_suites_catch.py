@@ -135,7 +135,7 @@ class Meter:
             if self.fault != "swallows":
                 raise
         window.seconds = (time.perf_counter() - start) * (2 if self.fault == "clock" else 1)
-        window.energy_mj = {"zero": 0.0, "constant": 7.0}.get(self.fault, 1e4 * window.seconds)
+        window.energy_mj = {"zero": 0.0, "zero when empty": 0.0, "constant": 7.0}.get(self.fault, 1e4 * window.seconds)
 
     def describe(self) -> dict[str, str | int | float]:
         return {"windows": self.read} if self.fault == "describes readings" else {"power_w": 10}
@@ -152,6 +152,7 @@ METER_CHECKS = {
     "constant": "test_windows_are_independent",
     "swallows": "test_an_error_inside_a_window_comes_out",
     "describes readings": "test_description_is_json_and_stable",
+    "zero when empty": "test_an_empty_window_is_never_zero",
 }
 
 
@@ -160,6 +161,23 @@ def test_a_wrong_meter_is_caught(fault: str) -> None:
     getattr(Short(), METER_CHECKS[fault])(Meter())
     with pytest.raises((AssertionError, pytest.fail.Exception)):
         getattr(Short(), METER_CHECKS[fault])(Meter(fault))
+
+
+def test_a_meter_that_is_three_percent_off_is_caught() -> None:
+    class Known(Short):
+        true_window_s = 0.3
+
+    Known().test_energy_is_the_true_one(Meter(), lambda t: 10 * t)
+    with pytest.raises(AssertionError):
+        Known().test_energy_is_the_true_one(Meter(), lambda t: 10.3 * t)
+
+
+def test_a_pace_that_cannot_be_is_caught() -> None:
+    class Paced(Meter):
+        update_s, shortest_s = 0.1, 0.01
+
+    with pytest.raises(AssertionError):
+        Short().test_its_pace_is_possible(Paced())
 
 
 def test_a_meter_that_reads_nothing_and_says_zero_is_caught() -> None:

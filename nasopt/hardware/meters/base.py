@@ -6,7 +6,13 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+from nasopt.errors import SensorError
 from nasopt.records import Provenance
+
+LEAST_UPDATES = 10
+"""Sensor updates below which a window is refused."""
+FULL_WINDOW_UPDATES = 50
+"""Sensor updates that a window around a network holds at least."""
 
 
 @dataclass(slots=True)
@@ -39,3 +45,22 @@ class LoadModel(Protocol):
 
     def load_power_w(self, threads: int) -> float:
         """Power drawn by this many busy threads, in watts."""
+
+
+@runtime_checkable
+class Paced(Protocol):
+    """A meter that says how often its sensor is updated, so that windows are long enough for it."""
+
+    update_s: float
+    """Time between two updates, in seconds."""
+    shortest_s: float
+    """Windows shorter than this are refused."""
+
+
+def refuse_short(sensor: str, seconds: float, shortest_s: float) -> None:
+    """Raises SensorError for a window in which the sensor had no time to say anything."""
+    if seconds < shortest_s:
+        raise SensorError(
+            f"{sensor}: a window of {seconds:.3g} s is too short, expected at least {shortest_s:.3g} s",
+            "use longer windows (hardware.protocol.energy_window_s)",
+        )

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from nasopt.errors import MeasurementError
-from nasopt.hardware.meters.base import Window
+from nasopt.errors import SensorError
+from nasopt.hardware.meters.base import LEAST_UPDATES, Window
+from nasopt.hardware.meters.counters import counted_window
+from nasopt.hardware.meters.files import read_int, read_text
 from nasopt.records import Provenance
 
 POWERCAP = Path("/sys/class/powercap")
@@ -25,10 +25,8 @@ class _Domain:
 
     def read_uj(self) -> int:
         path = self.folder / "energy_uj"
-        try:
-            return int(path.read_text())
-        except (OSError, ValueError) as error:
-            raise MeasurementError(f"cannot read the energy counter {path}: {error}") from error
+        remedy = f"since CVE-2020-8694 only root may; allow it until the next boot with: sudo chmod a+r {path}"
+        return read_int(path, allow=remedy)
 
 
 class RaplMeter:
@@ -41,71 +39,46 @@ class RaplMeter:
 
     name = "rapl"
     provenance: Provenance = "measured"
+    update_s = 0.001
+    """The processor adds to its counters about every millisecond."""
+    shortest_s = LEAST_UPDATES * update_s
 
     def __init__(self, root: Path = POWERCAP) -> None:
         """`root` is the powercap folder.
 
         Raises:
-            MeasurementError: there is no package counter, or it may not be read; says what to do.
+            SensorError: there is no package counter, or it may not be read; says what to do.
         """
         self._domains = _package_domains(root)
-        for domain in self._domains:
-            domain.read_uj()
+        self._read()
 
     def describe(self) -> dict[str, str | int | float]:
         """The domains that are summed."""
         return {"domains": "+".join(d.label for d in self._domains)}
 
-    @contextmanager
-    def window(self) -> Iterator[Window]:
+    def window(self) -> AbstractContextManager[Window]:
         """Energy between entering and leaving.
 
         Raises:
-            MeasurementError: a counter cannot be read, or did not move.
+            SensorError: a counter cannot be read, or did not move.
         """
-        window = Window()
-        before, start = self._read()
-        yield window
-        after, end = self._read()
-        total_uj = 0
-        for domain, first, last in zip(self._domains, before, after, strict=True):
-            delta = last - first if last >= first else last - first + domain.range_uj
-            if delta <= 0:
-                raise MeasurementError(
-                    f"the energy counter of {domain.label} ({domain.folder}) did not move in {end - start:.3f} s; "
-                    "use longer windows (hardware.protocol.energy_window_s), or another meter if it never moves"
-                )
-            total_uj += delta
-        window.energy_mj = total_uj / 1e3
-        window.seconds = end - start
+        wraps = {d.label: d.range_uj for d in self._domains}
+        return counted_window(self._read, sensor=self.name, shortest_s=self.shortest_s, wraps_uj=wraps)
 
-    def _read(self) -> tuple[list[int], float]:
-        values = [d.read_uj() for d in self._domains]
-        return values, time.perf_counter()
+    def _read(self) -> dict[str, int]:
+        return {d.label: d.read_uj() for d in self._domains}
 
 
 def _package_domains(root: Path) -> list[_Domain]:
     found = []
     for folder in sorted(root.glob("intel-rapl:*")):
-        if not _TOP_LEVEL.fullmatch(folder.name):
-            continue
-        try:
-            label = (folder / "name").read_text().strip()
-            if not label.startswith("package"):
-                continue
-            range_uj = int((folder / "max_energy_range_uj").read_text())
-            (folder / "energy_uj").read_text()
-        except PermissionError as error:
-            raise MeasurementError(
-                f"no permission to read {error.filename}; since CVE-2020-8694 only root may. Allow it until the next "
-                f"boot with: sudo chmod a+r {folder}/energy_uj"
-            ) from error
-        except (OSError, ValueError) as error:
-            raise MeasurementError(f"cannot read the RAPL domain {folder}: {error}") from error
-        found.append(_Domain(folder=folder, label=label, range_uj=range_uj))
+        if _TOP_LEVEL.fullmatch(folder.name) and (label := read_text(folder / "name")).startswith("package"):
+            range_uj = read_int(folder / "max_energy_range_uj")
+            found.append(_Domain(folder=folder, label=label, range_uj=range_uj))
     if not found:
-        raise MeasurementError(
+        raise SensorError(
             f"no RAPL package counter under {root}: most virtual machines, and processors other than Intel's and "
-            "AMD's, have none. Use the meter codecarbon (estimated) or none"
+            "AMD's, have none",
+            "use the meter codecarbon (estimated) or none",
         )
     return found
