@@ -345,6 +345,8 @@ class StudyKeys:
     """List of {name, description, backend, provenance, meter, remedy}."""
     SUPERNET = "supernet"
     """{key, seconds, cached, subnet_accuracy: [20 fractions]}."""
+    PRIOR = "prior"
+    """`ArchitecturePrior.summary()` of the prior that the sampler draws from, where it needs one."""
     HOST = "host"
     """Fingerprint of the host that created the study."""
     VERSIONS = "versions"
@@ -375,5 +377,7 @@ class ArtifactNames:
 
     WEIGHTS = "pair.safetensors"
     """Weights of the pair and its router; the metadata holds candidate and layout as JSON."""
+    PRIOR = "prior.json"
+    """Of a study: the architecture prior of its sampler."""
     CLASSES = "classes.csv"
     """Accuracy, exit rate and images of each class, on the validation split."""

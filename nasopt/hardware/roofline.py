@@ -53,7 +53,7 @@ class RooflineBackend:
         start = time.perf_counter()
         cost = graph_cost(model.path)
         busy_ms = self._busy_ms(cost)
-        milliseconds = busy_ms + self._overhead_ms(cost)
+        milliseconds = self.predict(cost)["latency_ms"]
         factor = self._sheet.uncertainty
         interval = (milliseconds / factor, milliseconds * factor)
         latency = Latency(
@@ -76,6 +76,18 @@ class RooflineBackend:
             memory_provenance="estimated",
             seconds=time.perf_counter() - start,
         )
+
+    def predict(self, cost: GraphCost) -> dict[str, float]:
+        """Figures of one run of a graph that is only counted: latency_ms, and energy_mj where power is stated.
+
+        The sum over the nodes and a constant for the run, so parts of a graph can be predicted one by one.
+        """
+        milliseconds = self._busy_ms(cost) + self._overhead_ms(cost)
+        figures = {"latency_ms": milliseconds}
+        if (power := self.profile.power) is not None:
+            net = (power.active_w - power.idle_w) * self._busy_ms(cost)
+            figures["energy_mj"] = power.idle_w * milliseconds + net
+        return figures
 
     def _busy_ms(self, cost: GraphCost) -> float:
         """Time in which the processor computes or moves data."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from optuna.distributions import BaseDistribution
 
+from nasopt.prior import ArchitecturePrior
 from nasopt.records import Inspection, Outcome
 
 Progress = Callable[[Any], None]
@@ -38,3 +39,11 @@ class Problem(Protocol):
 
     def score_test(self, params: Mapping[str, Any], weights: Path) -> Mapping[str, float]:
         """Score a stored result on the test split."""
+
+
+@runtime_checkable
+class GivesPrior(Protocol):
+    """What a problem offers besides, where it can train the architecture prior that some samplers require."""
+
+    def architecture_prior(self, progress: Progress) -> ArchitecturePrior:
+        """Train the prior for the study's objectives, or recall it; called after `prepare`, once for a run."""

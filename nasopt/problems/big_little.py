@@ -10,10 +10,13 @@ from nasopt.cache import Cache
 from nasopt.errors import UsageError
 from nasopt.evaluation import LITTLE_LIGHTER, Device, EvaluationContext, evaluate, inspect, score_test
 from nasopt.hardware import backend_for, load_profile
+from nasopt.prior import ArchitecturePrior
 from nasopt.records import Inspection, Outcome, StudyKeys, split_metric
 from nasopt.space import BigLittleSpace
 from nasopt.spec.study import StudySpec
-from nasopt.training import TrainedSupernet, load_data, train_supernet
+from nasopt.training import RelaxationTask, RoleChoices, TrainedSupernet, load_data, train_prior, train_supernet
+from nasopt.training.preferences import against_nature
+from nasopt.training.relaxation import ROLES
 
 
 class BigLittleProblem:
@@ -44,6 +47,45 @@ class BigLittleProblem:
                 cache=self._cache,
                 progress=progress,
             )
+
+    def architecture_prior(self, progress: Callable[[Any], None]) -> ArchitecturePrior:
+        """Relax the supernet and train the prior of both roles' choices, or recall it; `prepare` comes first.
+
+        Thresholds, routers, loss weights and resolution are not relaxed, so the prior leaves them open; exits are
+        reckoned by confidence, in expectation over the thresholds, at the largest resolution.
+
+        Raises:
+            UsageError: an objective is optimised in the direction that no metric of its kind is good in.
+        """
+        assert self._trained is not None
+        for objective in self._spec.objectives:
+            if against_nature(objective.metric, objective.sense):
+                raise UsageError(
+                    f"the relaxation cannot {objective.sense} {objective.metric}; leave its direction out, or take "
+                    "another sampler"
+                )
+        return train_prior(
+            self._trained,
+            self._relaxation(),
+            self.data,
+            self._spec.training,
+            seed=self._spec.study.seed,
+            cache=self._cache,
+            progress=progress,
+        ).prior
+
+    def _relaxation(self) -> RelaxationTask:
+        wanted = {split_metric(o.metric)[1] for o in self._spec.objectives} - {None}
+        device = next((d for d in self.devices if d.name in wanted), self.devices[0])
+        return RelaxationTask(
+            choices={role: RoleChoices(**self.space.offered(role)) for role in ROLES},  # type: ignore[arg-type]
+            names=self.space.stage_parameters(),  # type: ignore[arg-type]
+            objectives=tuple(o.metric for o in self._spec.objectives),
+            taus=self.space.thresholds(),
+            resolution=self.layout.resolutions[-1],
+            predictor=getattr(device.backend, "predict", None),
+            signature=device.backend.signature(),
+        )
 
     def facts(self) -> Mapping[str, Any]:
         """Data, devices, and the supernet once there is one."""

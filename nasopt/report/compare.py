@@ -32,7 +32,7 @@ class StudyLine:
     """Trained and measured."""
     front: int
     seconds: float
-    """Charged to it: supernet and all trials, as if no cache had answered."""
+    """Charged to it: supernet, prior and all trials, as if no cache had answered."""
     hypervolume: float
     """At its own end, whatever that cost."""
 
@@ -143,8 +143,8 @@ def group_names(views: Sequence[StudyView]) -> dict[str, str]:
 
 
 def total_seconds(view: StudyView) -> float:
-    """Seconds charged to a study: its supernet and every trial, as if no cache had answered."""
-    return float(view.supernet.get("seconds") or 0.0) + sum(t.seconds for t in view.trials)
+    """Seconds charged to a study: its supernet, its sampler's prior and every trial, as if no cache had answered."""
+    return view.preparation_seconds + sum(t.seconds for t in view.trials)
 
 
 def common_budget(views: Sequence[StudyView], by: Budget) -> float:

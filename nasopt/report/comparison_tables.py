@@ -30,7 +30,7 @@ def _groups(comparison: Comparison) -> list[str]:
 
 
 def _studies(comparison: Comparison) -> Table:
-    table = bare_table("Studies", "cost: supernet and all trials, charged as if no cache had answered")
+    table = bare_table("Studies", "cost: supernet, prior and all trials, charged as if no cache had answered")
     for name in ("study", "method", "seed", "trials", "front", "cost", "hypervolume at its end"):
         table.add_column(name, justify="left" if name in ("study", "method") else "right")
     for s in comparison.studies:

@@ -131,14 +131,21 @@ def history_figure(view: StudyView, reference: Array, theme: Theme = LIGHT) -> F
         share = 100 * reached / reached[-1] if len(reached) and reached[-1] > 0 else reached
         x = budget / 60 if by == "seconds" else budget
         if len(x):
-            start = float(view.supernet.get("seconds") or 0.0) / 60 if by == "seconds" else 0.0
+            start = view.preparation_seconds / 60 if by == "seconds" else 0.0
             rises = np.diff(share, prepend=0.0) != 0
             rises[-1] = True
             x, share = np.concatenate([[start], x[rises]]), np.concatenate([[0.0], share[rises]])
             ax.step(x, share, where="post", color=theme.series[0], linewidth=1.8)
             ax.fill_between(x, share, step="post", color=theme.series[0], alpha=0.12, linewidth=0)
             if start > 0:
-                ax.axvspan(0, start, color=theme.muted, alpha=0.12, linewidth=0, label="supernet training")
+                ax.axvspan(
+                    0,
+                    start,
+                    color=theme.muted,
+                    alpha=0.12,
+                    linewidth=0,
+                    label="supernet training" if not view.prior else "training of supernet and prior",
+                )
                 legend(ax, theme, loc="lower right")
         ax.set_ylim(0, 104)
         ax.set_xlim(left=0)

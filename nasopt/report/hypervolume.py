@@ -57,14 +57,14 @@ def spent(view: StudyView, *, by: Budget) -> Array:
     """Budget used up when each of `view.finished()` was done, shape (n,).
 
     Trials count the trained and measured ones. Seconds are charged to the study as if no cache had answered, and
-    include the supernet and the trials that failed.
+    include the supernet, the sampler's prior and the trials that failed.
     """
     done = view.finished()
     if by == "trials":
         return np.arange(1, len(done) + 1, dtype=np.float64)
     charged = {t.number: t.seconds for t in view.trials}
     lost = sorted((t.finished, t.seconds) for t in view.trials if t.finished is not None and not t.finished_trial)
-    total, used, index = float(view.supernet.get("seconds") or 0.0), [], 0
+    total, used, index = view.preparation_seconds, [], 0
     for trial in done:
         while index < len(lost) and trial.finished is not None and lost[index][0] <= trial.finished:
             total += lost[index][1]

@@ -28,7 +28,7 @@ from nasopt.report.notation import (
     significant,
     space_size,
 )
-from nasopt.report.tables import bound_text, columns, notes, substituted, supernet_line, tally
+from nasopt.report.tables import bound_text, columns, notes, prior_line, substituted, supernet_line, tally
 from nasopt.report.theme import DARK, LIGHT, Theme, encode
 from nasopt.report.view import SHARES, StudyView, TrialView
 
@@ -66,6 +66,8 @@ def _outcome(view: StudyView) -> Iterator[Block]:
     for note in notes(view):
         yield Paragraph(text=f"{note[0].upper()}{note[1:]}.", warning=True)
     if (line := supernet_line(view)) is not None:
+        yield Paragraph(text=f"{line[0].upper()}{line[1:]}.")
+    if (line := prior_line(view)) is not None:
         yield Paragraph(text=f"{line[0].upper()}{line[1:]}.")
 
 

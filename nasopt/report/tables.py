@@ -135,6 +135,8 @@ def summary(view: StudyView, *next_commands: str) -> RenderableType:
     lines = [Text(tally(view)), *(Text(f"! {note}", style="yellow") for note in notes(view))]
     if (supernet := supernet_line(view)) is not None:
         lines.append(Text(supernet))
+    if (prior := prior_line(view)) is not None:
+        lines.append(Text(prior))
     lines.append(Text(f"search cost: {search_cost(view)}"))
     storage = (view.spec.get("study") or {}).get("storage")
     if storage:
@@ -201,6 +203,21 @@ def bound_text(constraint: Constraint) -> str:
     high = f"at most {show(constraint.metric, constraint.max)}" if constraint.max is not None else ""
     bounds = " and ".join(part for part in (low, high) if part)
     return f"{constraint.metric} {bounds}" if bounds else constraint.key
+
+
+def prior_line(view: StudyView) -> str | None:
+    """How sharp the sampler's architecture prior is, what stands behind it, and what it cost."""
+    prior = view.prior
+    if not prior:
+        return None
+    sharpness = "/".join(f"{entropy:.2f}" for entropy in prior.get("entropy") or [])
+    smallest = "/".join(f"{share:.2f}" for share in prior.get("smallest_share") or [])
+    predictor = (prior.get("predictor") or {}).get("device") or "no device"
+    seconds = float(prior.get("seconds") or 0.0)
+    return (
+        f"architecture prior trained by relaxation ({prior.get('method')}, {hours(seconds)}), costs of {predictor}: "
+        f"entropy {sharpness} of uniform and smallest choices {smallest}, by preference"
+    )
 
 
 def supernet_line(view: StudyView) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from difflib import get_close_matches
 from pathlib import Path
@@ -138,6 +138,8 @@ class StudyView:
     data: Mapping[str, Any]
     devices: tuple[Device, ...]
     supernet: Mapping[str, Any]
+    prior: Mapping[str, Any] = field(default_factory=dict)
+    """Summary of the architecture prior that the sampler draws from; empty where it has none."""
     sessions: tuple[Session, ...]
     host: Mapping[str, Any]
     versions: Mapping[str, Any]
@@ -146,6 +148,11 @@ class StudyView:
     artifacts: Path | None
     test_scores: Mapping[int, Mapping[str, float]]
     """Figures on the test split by trial number, once the front has been scored."""
+
+    @property
+    def preparation_seconds(self) -> float:
+        """What came before the first trial, as if no cache had answered: supernet, and the sampler's prior."""
+        return sum(float(made.get("seconds") or 0.0) for made in (self.supernet, self.prior))
 
     def finished(self) -> tuple[TrialView, ...]:
         """Trials that were trained and measured, in the order in which they finished."""
@@ -270,6 +277,7 @@ def _study_view(name: str, attrs: Mapping[str, Any], trials: Sequence[FrozenTria
         data=attrs.get(StudyKeys.DATA) or {},
         devices=tuple(_device(d) for d in attrs.get(StudyKeys.DEVICES) or ()),
         supernet=attrs.get(StudyKeys.SUPERNET) or {},
+        prior=attrs.get(StudyKeys.PRIOR) or {},
         sessions=_sessions(attrs),
         host=attrs.get(StudyKeys.HOST) or {},
         versions=attrs.get(StudyKeys.VERSIONS) or {},

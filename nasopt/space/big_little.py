@@ -19,6 +19,8 @@ from nasopt.spec.base import Range
 from nasopt.spec.space import SpaceSpec, StageSpace, values
 
 ROLES = ("little", "big")
+THRESHOLDS = 16
+"""So many values of tau stand for a continuous range of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,33 @@ class BigLittleSpace:
             expansions=tuple(int(v) for v in offered["expansion"]),
             resolutions=tuple(sorted(int(v) for v in values(self._choices["resolution"]))),
         )
+
+    def offered(self, role: str) -> dict[str, tuple[float, ...]]:
+        """What each stage of a role may be: axis -> values, ascending, fixed ones included.
+
+        Raises:
+            ValueError: a choice is continuous.
+        """
+        section = getattr(self.spec, role)
+        return {axis: tuple(sorted(values(getattr(section, axis)))) for axis in StageSpace.model_fields}
+
+    def stage_parameters(self) -> dict[str, tuple[str, int, str]]:
+        """The searched parameters that shape the networks: name -> role, stage from 0, axis."""
+        return {
+            name: (role, stage, axis)
+            for role in ROLES
+            for stage in range(self.stages)
+            for axis in StageSpace.model_fields
+            if (name := _name(role, stage + 1, axis)) in self.distributions
+        }
+
+    def thresholds(self) -> tuple[float, ...]:
+        """Values of tau that stand for all that may be drawn: the finite ones, or evenly spaced over the range."""
+        tau = self.spec.router.tau
+        if isinstance(tau, Range) and tau.step is None:
+            width = (tau.high - tau.low) / THRESHOLDS
+            return tuple(tau.low + (i + 0.5) * width for i in range(THRESHOLDS))
+        return tuple(values(tau))
 
     def _offered(self, axis: str) -> list[float]:
         return sorted({v for role in ROLES for v in values(getattr(getattr(self.spec, role), axis))})

@@ -51,6 +51,28 @@ class CotrainSpec(Section):
     """Passes over the training features that fit a learned or difficulty router at 0 epochs."""
 
 
+class RelaxationSpec(Section):
+    """Training of the differentiable relaxation, from which samplers that ask for it get their architecture prior."""
+
+    epochs: Whole = Field(default=6, ge=1)
+    """Passes over the training images; each weight step is followed by a step of the architecture on validation."""
+    min_steps: Whole = Field(default=300, ge=0)
+    """Train more epochs than asked where a small data set would leave fewer steps than these."""
+    batch_size: Whole = Field(default=96, ge=2)
+    method: Literal["gumbel", "dirichlet", "softmax"] = "gumbel"
+    """How choices are mixed: hard samples with straight-through gradients [Dong2019], samples of a Dirichlet
+    distribution [Chen2021], or the plain softmax [Liu2019]."""
+    learning_rate: Number = Field(default=0.05, gt=0)
+    """Of the architecture."""
+    weight_learning_rate: Number = Field(default=5e-4, ge=0)
+    """Of the weights, which begin as the supernet's; 0 leaves them alone."""
+    temperature: Number = Field(default=1.0, gt=0)
+    """Of Gumbel's samples at the beginning."""
+    final_temperature: Number = Field(default=0.5, gt=0)
+    divisions: Whole = Field(default=2, ge=1, le=12)
+    """Steps of the lattice of preferences between two objectives: 2 give three preferences for two objectives."""
+
+
 class TrainingSpec(Section):
     """Budgets and recipe."""
 
@@ -59,3 +81,4 @@ class TrainingSpec(Section):
     """Threads of PyTorch; all cores if left out."""
     supernet: SupernetSpec = SupernetSpec()
     cotrain: CotrainSpec = CotrainSpec()
+    relaxation: RelaxationSpec = RelaxationSpec()

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage
@@ -30,6 +31,7 @@ from nasopt.study.events import (
     ignore,
 )
 from nasopt.study.opening import Study, create_or_resume
+from nasopt.study.providing import check_requirements, provide
 from nasopt.study.sampling import build_sampler
 from nasopt.study.trials import Verdict, judge, tell
 
@@ -81,12 +83,13 @@ def run(
     url = database.expand(spec.study.storage)
     problem = problem or plugins.load("problems", spec.space.family)(spec, cache or Cache())
     _check_sampler(spec, problem)
+    provided: dict[str, Any] = {}
     with ExitStack() as stack:
         stack.enter_context(database.database_errors(url))
         stack.enter_context(database.quiet_optuna())
         stack.enter_context(_expected_warnings_silenced())
         study = create_or_resume(spec, problem, storage=storage, allow_changes=allow_changes)
-        claims = stack.enter_context(_claims(study, problem))
+        claims = stack.enter_context(_claims(study, problem, provided))
         budget = spec.study.trials
         tally = claims.tally()
         listener(
@@ -104,6 +107,7 @@ def run(
                 problem.prepare(lambda step: listener(PreparationProgress(step=step)))
                 for key, value in problem.facts().items():
                     study.remember(key, value)
+                provided |= provide(study, problem, lambda step: listener(PreparationProgress(step=step)))
                 contributed = _Filling(study, problem, claims, listener, cost).fill(budget)
         tally = claims.tally()
     return RunResult(study=study, finished=tally.finished, running_elsewhere=tally.running, contributed=contributed)
@@ -120,13 +124,16 @@ def _expected_warnings_silenced() -> Iterator[None]:
 
 def _check_sampler(spec: StudySpec, problem: Problem) -> None:
     """Refuse bad options before the supernet is trained, not after."""
+    check_requirements(spec.sampler, problem)
     build_sampler(spec.sampler, seed=0, trials=spec.study.trials, search_space=problem.distributions)
 
 
-def _claims(study: Study, problem: Problem) -> Claims:
+def _claims(study: Study, problem: Problem, provided: Mapping[str, Any]) -> Claims:
+    """`provided` is filled before the first draw."""
+
     def sampler(seed: int) -> BaseSampler:
-        space = problem.distributions
-        return build_sampler(study.spec.sampler, seed=seed, trials=study.spec.study.trials, search_space=space)
+        space, trials = problem.distributions, study.spec.study.trials
+        return build_sampler(study.spec.sampler, seed=seed, trials=trials, search_space=space, provided=provided)
 
     return Claims(
         study.optuna,

@@ -15,16 +15,23 @@ from nasopt.spec.study import SamplerSpec
 
 
 def build_sampler(
-    spec: SamplerSpec, *, seed: int, trials: int, search_space: Mapping[str, BaseDistribution]
+    spec: SamplerSpec,
+    *,
+    seed: int,
+    trials: int,
+    search_space: Mapping[str, BaseDistribution],
+    provided: Mapping[str, Any] | None = None,
 ) -> BaseSampler:
     """Call the sampler's factory with what its signature asks for: seed, search_space, trials (the budget).
+
+    `provided` is what it requires besides, see `study.providing`; empty before that is made.
 
     Raises:
         UnknownPluginError: no sampler of that name.
         UsageError: options that it does not take.
     """
     factory = plugins.load("samplers", spec.name)
-    offered: dict[str, Any] = {"seed": seed, "search_space": dict(search_space), "trials": trials}
+    offered: dict[str, Any] = {"seed": seed, "search_space": dict(search_space), "trials": trials, **(provided or {})}
     wanted = inspect.signature(factory).parameters
     given = {name: value for name, value in offered.items() if name in wanted}
     if taken := given.keys() & spec.options.keys():

@@ -32,7 +32,7 @@ class Watcher:
             console=console,
             disable=not self._live,
         )
-        self._supernet: TaskID | None = None
+        self._tasks: dict[str, TaskID] = {}
         self._trials: TaskID | None = None
         self._opened: StudyOpened | None = None
 
@@ -64,13 +64,14 @@ class Watcher:
 
     def _prepare(self, step: Any) -> None:
         epoch, epochs = step.epoch, step.epochs
-        if self._supernet is None:
+        task = getattr(step, "task", "supernet")
+        if task not in self._tasks:
             if step.resumed:
-                self._say(f"supernet: resumed after epoch {step.resumed}")
-            self._supernet = self._progress.add_task("supernet", total=epochs, note="")
-        self._progress.update(self._supernet, completed=epoch, note=f"loss {step.loss:.3f}")
+                self._say(f"{task}: resumed after epoch {step.resumed}")
+            self._tasks[task] = self._progress.add_task(task, total=epochs, note="")
+        self._progress.update(self._tasks[task], completed=epoch, note=f"loss {step.loss:.3f}")
         if self._verbosity > 0 and (epoch == epochs or epoch % max(epochs // 5, 1) == 0):
-            self._say(f"supernet: epoch {epoch} of {epochs}, loss {step.loss:.3f}, {step.seconds:.0f} s")
+            self._say(f"{task}: epoch {epoch} of {epochs}, loss {step.loss:.3f}, {step.seconds:.0f} s")
 
     def _start(self, event: TrialStarted) -> None:
         if event.adopted:
