@@ -7,6 +7,7 @@ import logging
 import shlex
 import signal
 import sys
+from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -79,7 +80,11 @@ def run(
     console = Console(stderr=True) if as_json else _console()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill ends like Ctrl-C
     try:
-        with Watcher(console, verbosity=-1 if quiet else verbose) as watch, Trackers(tracker or [], spec) as trackers:
+        with (
+            Watcher(console, verbosity=-1 if quiet else verbose) as watch,
+            Trackers(tracker or [], spec) as trackers,
+            redirect_stdout(sys.stderr) if as_json else nullcontext(),  # a user's own evaluation may print
+        ):
             result = run_study(spec, listener=trackers.beside(watch), allow_changes=allow_changes)
     except KeyboardInterrupt:
         again = shlex.join(["nasopt", *sys.argv[1:]])
@@ -108,13 +113,16 @@ def init(
 @app.command()
 def space(study: StudyFile, assignments: Assignments = None, as_json: Json = False) -> None:
     """Print a study's search space: its distributions and how many points it has."""
+    from nasopt.problems.opening import describe_space
     from nasopt.space.listing import space_json, space_table
 
     spec = _spec(study, assignments)
+    with redirect_stdout(sys.stderr):  # what a user's own module prints is no part of the answer
+        searched, remarks = describe_space(spec)
     if as_json:
-        _print_json(space_json(spec))
+        _print_json(space_json(searched))
     else:
-        _console().print(space_table(spec))
+        _console().print(space_table(spec.study.name, searched, *remarks))
 
 
 @app.command()

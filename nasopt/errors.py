@@ -34,7 +34,7 @@ class DatabaseError(NasoptError):
 
 
 class DataError(NasoptError):
-    """A data set is missing or unreadable."""
+    """A data set or table is missing, unreadable, or says what it must not."""
 
 
 class CacheError(NasoptError):
@@ -71,6 +71,14 @@ class DeviceLostError(MeasurementError):
 
 class DivergedError(NasoptError):
     """Training met a loss or weight that is not finite; the network's own fault."""
+
+
+class EvaluationError(NasoptError):
+    """An evaluation of the user's own raised, or returned something else than finite figures."""
+
+
+class PrunedError(NasoptError):
+    """An evaluation gave up its point before it had figures."""
 
 
 class InterruptedRunError(NasoptError):

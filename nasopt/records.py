@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-Provenance: TypeAlias = Literal["measured", "estimated", "predicted", "computed"]
-"""Where a figure comes from: a sensor or clock, a load or datasheet model, a fitted model, or exact counting."""
+Provenance: TypeAlias = Literal["measured", "estimated", "predicted", "computed", "tabulated", "reported"]
+"""Where a figure comes from: a sensor or clock, a load or datasheet model, a fitted model, exact counting, a table that
+somebody else filled, or code of the user's that vouches for it."""
 
 Interval: TypeAlias = tuple[float, float]
 
@@ -267,10 +268,20 @@ class Inspection:
     """Lowest and highest possible value by metric; equal ends where the metric is known exactly."""
     structural: Mapping[str, float]
     """Violations of what the space itself demands, by name; feasible at 0 or less."""
+    reason: str = ""
+    """Why the space refuses the candidate, where the names of `structural` do not say it well."""
 
 
 Ended: TypeAlias = Literal[
-    "completed", "infeasible", "diverged", "export failed", "measurement failed", "device lost", "interrupted"
+    "completed",
+    "infeasible",
+    "pruned",
+    "diverged",
+    "export failed",
+    "measurement failed",
+    "evaluation failed",
+    "device lost",
+    "interrupted",
 ]
 """Why a trial ended; stored as its user attribute `ended`."""
 
@@ -338,6 +349,10 @@ class StudyKeys:
     """List of {key, metric, min, max}, in the fixed order in which every trial sets them."""
     DISTRIBUTIONS = "distributions"
     """The search space: {parameter: distribution as Optuna's JSON}."""
+    PROBLEM = "problem"
+    """What is searched, where it is no family of networks: {kind, source, provenance, key (of what the figures hang
+    on), points (text)}. Of a table also {rows, combinations, missing (both text), front: {rows, size, ideal, nadir,
+    hypervolume, points}}, see `problems.true_front`."""
     DATA = "data"
     """{name, requested, train, validation, test (images in each split), classes}; `name` differs from `requested` when
     `data.otherwise` was taken."""

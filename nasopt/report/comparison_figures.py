@@ -37,16 +37,17 @@ def attainment_figure(views: Sequence[StudyView], comparison: Comparison, theme:
         surfaces = {a.percent: a for a in comparison.attainment if a.group == group}
         color = theme.series[index % 6]
         if 0.0 in surfaces:
-            _band(ax, surfaces[0.0], surfaces[100.0], up, across, color)
+            _band(ax, surfaces[0.0], surfaces[100.0], comparison, color)
         middle = surfaces.get(50.0, surfaces[100.0])
-        x, y = _stairs(middle, up, across)
+        x, y = _stairs(middle, comparison)
         runs = sum(s.group == group for s in comparison.studies)
         label = name_label(f"{group}, median of {runs} runs" if runs > 1 else group)
         ax.step(
             x, y, where=stair_step(across.direction), color=color, linewidth=1.8, linestyle=_DASHES[index // 6 % 4],
             marker=MARKERS[index % 6], markersize=4, label=label,
         )  # fmt: skip
-    log_if_wide(ax, "x", [scaled(across.metric, p[1]) for a in comparison.attainment for p in a.points])
+    source = comparison.origins[across.metric]
+    log_if_wide(ax, "x", [scaled(across.metric, p[1], source) for a in comparison.attainment for p in a.points])
     number_axes(ax, across.metric, up.metric)
     ax.set_xlabel(heading(views[0], across.metric))
     ax.set_ylabel(heading(views[0], up.metric))
@@ -54,16 +55,21 @@ def attainment_figure(views: Sequence[StudyView], comparison: Comparison, theme:
     return figure
 
 
-def _stairs(surface: Attainment, up: Objective, across: Objective) -> tuple[list[float], list[float]]:
-    points = sorted((scaled(across.metric, p[1]), scaled(up.metric, p[0])) for p in surface.points)
+def _stairs(surface: Attainment, comparison: Comparison) -> tuple[list[float], list[float]]:
+    up, across = comparison.objectives
+    sources = comparison.origins[across.metric], comparison.origins[up.metric]
+    points = sorted(
+        (scaled(across.metric, p[1], sources[0]), scaled(up.metric, p[0], sources[1])) for p in surface.points
+    )
     return [x for x, _ in points], [y for _, y in points]
 
 
 def _band(
-    ax: Axes, best: Attainment, worst: Attainment, up: Objective, across: Objective, color: str
+    ax: Axes, best: Attainment, worst: Attainment, comparison: Comparison, color: str
 ) -> None:  # fmt: skip
     """Shade between what the best and what every run attains, over the costs where both are defined."""
-    (bx, by), (wx, wy) = _stairs(best, up, across), _stairs(worst, up, across)
+    _, across = comparison.objectives
+    (bx, by), (wx, wy) = _stairs(best, comparison), _stairs(worst, comparison)
     xs = np.array(sorted({*bx, *wx}))
     best_y, worst_y = _along(xs, bx, by, across), _along(xs, wx, wy, across)
     both = np.isfinite(best_y) & np.isfinite(worst_y)
@@ -82,12 +88,15 @@ def _along(xs: np.ndarray, x: list[float], y: list[float], across: Objective) ->
 
 def _fronts(views: Sequence[StudyView], comparison: Comparison, theme: Theme) -> Figure:
     pairs = list(combinations([o.metric for o in comparison.objectives], 2))
+    sources = comparison.origins
     figure, axes = canvas(theme, len(pairs))
     for panel, (ax, (first, second)) in enumerate(zip(axes, pairs, strict=True)):
         across, up = (second, first) if first == "accuracy" else (first, second)
         for index, view in enumerate(views):
             found = [(view.figure(t, across), view.figure(t, up)) for t in view.front()]
-            points = [(scaled(across, a[0]), scaled(up, b[0])) for a, b in found if a and b]
+            points = [
+                (scaled(across, a[0], sources[across]), scaled(up, b[0], sources[up])) for a, b in found if a and b
+            ]
             x, y = zip(*points, strict=True) if points else ((), ())
             ax.scatter(
                 x, y, s=26, alpha=0.8, linewidths=0, color=theme.series[index % 6], marker=MARKERS[index % 6],

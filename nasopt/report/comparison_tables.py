@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nasopt.report.compare import Comparison
-from nasopt.report.notation import duration, short_name, show, significant
+from nasopt.report.notation import duration, level, short_name, show, significant
 from nasopt.report.side_by_side import Figure, TrialComparison
 from nasopt.report.tables import bare_table
 
@@ -42,7 +42,8 @@ def _studies(comparison: Comparison) -> Table:
 
 def _hypervolumes(comparison: Comparison) -> Table:
     point = ", ".join(
-        f"{o.metric} {show(o.metric, v)}" for o, v in zip(comparison.objectives, comparison.reference, strict=True)
+        f"{o.metric} {level(o.metric, v, comparison.origins[o.metric])}"
+        for o, v in zip(comparison.objectives, comparison.reference, strict=True)
     )
     table = bare_table(
         "Hypervolume at equal cost, % of all studies' together", f"up to the common reference point: {point}"

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from nasopt.records import split_metric
 from nasopt.report.hypervolume import history
 from nasopt.report.importance import Importances
-from nasopt.report.notation import COUNTED, heading, scaled
+from nasopt.report.notation import COUNTED, heading, origin, scaled
 from nasopt.report.theme import LIGHT, MARKERS, Theme, canvas, legend, log_if_wide, prefixed, stair_step
 from nasopt.report.view import Array, StudyView, TrialView
 
@@ -62,7 +62,7 @@ def _front_panel(ax: Axes, view: StudyView, across: str, up: str, theme: Theme, 
         x, y, xerr=_bars(view, front, across), yerr=_bars(view, front, up), fmt="o", color=theme.series[0],
         ecolor=to_rgba(theme.series[0], 0.4), elinewidth=1, markersize=5.5, label="Pareto front", zorder=3,
     )  # fmt: skip
-    log_if_wide(ax, "x", [scaled(across, f[0]) for t in view.finished() if (f := view.figure(t, across))])
+    log_if_wide(ax, "x", list(_points(view, view.finished(), across, across)[0]))
     number_axes(ax, across, up)
     ax.set_xlabel(heading(view, across))
     ax.set_ylabel(heading(view, up))
@@ -90,7 +90,8 @@ def _number(ax: Axes, front: Sequence[TrialView], x: Array, y: Array, theme: The
 
 def _points(view: StudyView, trials: Sequence[TrialView], across: str, up: str) -> tuple[Array, Array]:
     pairs = [(view.figure(t, across), view.figure(t, up)) for t in trials]
-    known = [(scaled(across, a[0]), scaled(up, b[0])) for a, b in pairs if a and b]
+    sources = origin(view, across), origin(view, up)
+    known = [(scaled(across, a[0], sources[0]), scaled(up, b[0], sources[1])) for a, b in pairs if a and b]
     table = np.array(known, dtype=np.float64).reshape(len(known), 2)
     return table[:, 0], table[:, 1]
 
@@ -99,7 +100,8 @@ def _bars(view: StudyView, trials: Sequence[TrialView], metric: str) -> Array:
     """Distances to the ends of the 95% intervals, shape (2, n); 0 where a figure has no interval."""
     found = [f for t in trials if (f := view.figure(t, metric))]
     rows = [(v - i[0], i[1] - v) if i else (0.0, 0.0) for v, i in found]
-    return np.maximum(0.0, [[scaled(metric, r[side]) for r in rows] for side in (0, 1)])
+    source = origin(view, metric)
+    return np.maximum(0.0, [[scaled(metric, r[side], source) for r in rows] for side in (0, 1)])
 
 
 def _single_objective(view: StudyView, theme: Theme) -> Figure:
@@ -109,7 +111,8 @@ def _single_objective(view: StudyView, theme: Theme) -> Figure:
     best = {t.number for t in view.front()}
     for chosen, label in ((False, "other trials"), (True, "best trial")):
         some = [t for t in trials if (t.number in best) == chosen]
-        known = [(t.number, scaled(metric, f[0])) for t in some if (f := view.figure(t, metric))]
+        source = origin(view, metric)
+        known = [(t.number, scaled(metric, f[0], source)) for t in some if (f := view.figure(t, metric))]
         if known:
             x, y = zip(*known, strict=True)
             color = theme.series[0] if chosen else theme.muted

@@ -49,16 +49,22 @@ def short_name(metric: str) -> str:
     return f"{name} on {device}" if device else name
 
 
-def unit_of(metric: str) -> str:
+def is_share(metric: str, provenance: str = "") -> bool:
+    """Whether a figure is a fraction that is written in percent.
+
+    Only quality is, which nasopt found out itself and which has no provenance: a table may have its own percentages.
+    """
+    return split_metric(metric)[0] in _PERCENT and not provenance
+
+
+def unit_of(metric: str, provenance: str = "") -> str:
     """The unit in which `show` writes a metric: %, ms, mJ; empty for counts."""
-    base, _ = split_metric(metric)
-    return "%" if base in _PERCENT else metric_of(metric).unit
+    return "%" if is_share(metric, provenance) else metric_of(metric).unit
 
 
-def scaled(metric: str, value: float) -> float:
+def scaled(metric: str, value: float, provenance: str = "") -> float:
     """A value in the unit of `unit_of`: shares in percent."""
-    base, _ = split_metric(metric)
-    return value * 100 if base in _PERCENT else value
+    return value * 100 if is_share(metric, provenance) else value
 
 
 def origin(view: StudyView, metric: str) -> str:
@@ -72,7 +78,8 @@ def heading(view: StudyView, metric: str, *, device: bool = True) -> str:
     taken_on = view.device_of(metric)
     if device and taken_on is not None and "@" not in metric:
         name += f" on {taken_on.name}"
-    inside = ", ".join(part for part in (unit_of(metric), origin(view, metric)) if part and part != "computed")
+    source = origin(view, metric)
+    inside = ", ".join(part for part in (unit_of(metric, source), source) if part and part != "computed")
     return f"{name} ({inside})" if inside else name
 
 
@@ -96,7 +103,7 @@ def show(
     Shares are written in percent with the interval in points, costs with the interval relative to the figure.
     """
     base, _ = split_metric(metric)
-    if base in _PERCENT:
+    if is_share(metric, provenance):
         half = None if interval is None else max(interval[1] - value, value - interval[0]) * 100
         return f"{value * 100:.1f}%" if half is None else f"{value * 100:.1f}% ±{half:.1f}"
     unit = metric_of(metric).unit
@@ -107,6 +114,11 @@ def show(
     if is_modelled(provenance):
         return f"~{text} ({provenance})" if named else f"~{text}"
     return text
+
+
+def level(metric: str, value: float, provenance: str) -> str:
+    """A bound or reference value of a metric whose figures have this provenance: with unit, no figure itself."""
+    return show(metric, value, provenance="" if is_modelled(provenance) else provenance)
 
 
 def figure_text(view: StudyView, trial: TrialView, metric: str, *, interval: bool = True, named: bool = True) -> str:
@@ -135,11 +147,11 @@ def significant(value: float) -> str:
 
 
 def short_number(value: float) -> str:
-    """A count with the prefix that fits: 17.3 M, 86.0 k, 512."""
+    """A count with the prefix that fits: 17.3 M, 86.0 k, 512; one that is given in millions has its own digits."""
     for limit, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if abs(value) >= 0.9995 * limit:
             return f"{value / limit:.3g} {prefix}"
-    return f"{value:.0f}"
+    return f"{value:.0f}" if value == round(value) or abs(value) >= 100 else significant(value)
 
 
 def duration(seconds: float) -> str:

@@ -21,7 +21,9 @@ from nasopt.report.notation import (
     ARCHITECTURE_LEGEND,
     figure_text,
     heading,
+    level,
     network_text,
+    origin,
     params_text,
     short_name,
     show,
@@ -153,7 +155,7 @@ def _test_cells(score: Mapping[str, float]) -> Iterator[str]:
 def _searched(view: StudyView) -> Iterator[Block]:
     data = view.data
     items = [("objectives", ", ".join(f"{o.direction} {o.metric} ({_meaning(o.metric)})" for o in view.objectives))]
-    items += [("constraints", "; ".join(bound_text(c) for c in view.constraints) or "none")]
+    items += [("constraints", "; ".join(bound_text(view, c) for c in view.constraints) or "none")]
     if size := space_size(view):
         family = (view.spec.get("space") or {}).get("family") or "big-little"
         items.append(("space", f"{family}, {size}"))
@@ -184,7 +186,8 @@ def _hypervolume(view: StudyView) -> Iterator[Block]:
         return
     value = hypervolume(view.losses(view.front()), reference)
     point = ", ".join(
-        f"{o.metric} {show(o.metric, o.sign * r)}" for o, r in zip(view.objectives, reference, strict=True)
+        f"{o.metric} {level(o.metric, o.sign * r, origin(view, o.metric))}"
+        for o, r in zip(view.objectives, reference, strict=True)
     )
     yield Paragraph(
         text=f"The front dominates a hypervolume of {significant(value)} (product of the objectives' units) up to the "

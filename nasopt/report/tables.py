@@ -13,7 +13,7 @@ from rich.text import Text
 
 from nasopt.records import METRICS, split_metric
 from nasopt.report.cost import hours, search_cost
-from nasopt.report.notation import figure_text, is_modelled, network_text, origin, short_name, show
+from nasopt.report.notation import figure_text, is_modelled, level, network_text, origin, short_name, show
 from nasopt.report.view import Constraint, StudyView, TrialView
 
 _BESIDES = ("accuracy", "exit_rate", "latency_ms", "energy_mj", "macs")
@@ -23,7 +23,12 @@ def columns(view: StudyView, trials: Sequence[TrialView]) -> list[str]:
     """Metrics worth a column: the objectives first, then the usual ones that the trials have."""
     objectives = [o.metric for o in view.objectives]
     bases = {m.partition("@")[0] for m in objectives}
-    besides = [m for m in _BESIDES if m not in bases and any(view.figure(t, m) is not None for t in trials)]
+    bounded = [c.metric for c in view.constraints] if view.problem else []
+    besides = [
+        m
+        for m in dict.fromkeys([*bounded, *_BESIDES])
+        if m not in bases and any(view.figure(t, m) is not None for t in trials)
+    ]
     return objectives + besides
 
 
@@ -36,7 +41,8 @@ def front_table(view: StudyView, limit: int | None = None) -> RenderableType:
     if not front:
         return Text(f"{view.name}: no finished feasible trial yet")
     shown = spread(front, limit)
-    on = f" on {view.data['name']}" if view.data.get("name") else ""
+    place = view.data.get("name") or view.problem.get("source")
+    on = f" on {place}" if place else ""
     title = f"Pareto front of {view.name}{on}: {len(front)} of {len(view.finished())} trials"
     if len(shown) < len(front):
         title += f", {len(shown)} shown"
@@ -46,10 +52,12 @@ def front_table(view: StudyView, limit: int | None = None) -> RenderableType:
     names = columns(view, shown)
     for metric in names:
         table.add_column(_heading(view, metric), justify="right", style="bold" if metric in objectives else None)
-    table.add_column("router\nand τ")
+    if not view.problem:
+        table.add_column("router\nand τ")
     for trial in shown:
         cells = [figure_text(view, trial, m, interval=m in objectives, named=False) for m in names]
-        table.add_row(str(trial.number), *map(escape, cells), escape(_router(view, trial)))
+        cells += [] if view.problem else [_router(view, trial)]
+        table.add_row(str(trial.number), *map(escape, cells))
     return table
 
 
@@ -62,7 +70,7 @@ def _heading(view: StudyView, metric: str) -> Text:
         lines.append(device.name)
     heading = Text("\n".join(lines))
     if source and source != "computed":
-        heading.append(f"\n{source}", style="dim" if source == "measured" else "yellow")
+        heading.append(f"\n{source}", style="dim" if source in ("measured", "tabulated", "reported") else "yellow")
     return heading
 
 
@@ -95,11 +103,21 @@ def spread(front: Sequence[TrialView], limit: int | None) -> list[TrialView]:
 
 
 def _caption(view: StudyView, metrics: Sequence[str]) -> str:
+    if view.problem:
+        return origin_text(view)
     images = view.data.get("validation")
     on = f" on {images} validation images" if images else ""
     modelled = any(is_modelled(p) for m in metrics for p in view.provenances(m))
     tilde = "; ~ marks figures of a model, not measured" if modelled else ""
     return f"± is half of the 95% interval; accuracies and rates{on}{tilde}"
+
+
+def origin_text(view: StudyView) -> str:
+    """Where the figures of a study that searches no networks come from."""
+    source = view.problem["source"]
+    if view.problem["kind"] == "table":
+        return f"figures as {source} has them"
+    return f"figures as {source} reported them"
 
 
 def status_table(views: Sequence[StudyView]) -> RenderableType:
@@ -151,7 +169,8 @@ def tally(view: StudyView) -> str:
     """`24 trials trained and measured, 3 infeasible; the front has 7`."""
     counts = view.counts()
     others = [f"{n} {ending}" for ending, n in counts.items() if ending != "completed"]
-    parts = [f"{counts.get('completed', 0)} trials trained and measured", *others]
+    done = "evaluated" if view.problem else "trained and measured"
+    parts = [f"{counts.get('completed', 0)} trials {done}", *others]
     return f"{', '.join(parts)}; the front has {len(view.front())}"
 
 
@@ -192,15 +211,16 @@ def broken_constraints(view: StudyView) -> list[str]:
     """Constraints by how many trials break them, most first: `macs at most 1.00 M (17 trials)`."""
     broken = {c.key: sum(t.constraints.get(c.key, 0.0) > 0 for t in view.trials) for c in view.constraints}
     ranked = sorted((c for c in view.constraints if broken[c.key]), key=lambda c: -broken[c.key])
-    return [f"{bound_text(c)} ({broken[c.key]} trials)" for c in ranked]
+    return [f"{bound_text(view, c)} ({broken[c.key]} trials)" for c in ranked]
 
 
-def bound_text(constraint: Constraint) -> str:
+def bound_text(view: StudyView, constraint: Constraint) -> str:
     """`latency_ms at most 5.00 ms`; the name alone of one that is no bound on a metric."""
-    if split_metric(constraint.metric)[0] not in METRICS:
+    if constraint.key == constraint.metric and split_metric(constraint.metric)[0] not in METRICS:
         return constraint.key.replace("_", " ")
-    low = f"at least {show(constraint.metric, constraint.min)}" if constraint.min is not None else ""
-    high = f"at most {show(constraint.metric, constraint.max)}" if constraint.max is not None else ""
+    source = origin(view, constraint.metric)
+    low = f"at least {level(constraint.metric, constraint.min, source)}" if constraint.min is not None else ""
+    high = f"at most {level(constraint.metric, constraint.max, source)}" if constraint.max is not None else ""
     bounds = " and ".join(part for part in (low, high) if part)
     return f"{constraint.metric} {bounds}" if bounds else constraint.key
 

@@ -135,6 +135,8 @@ class StudyView:
     trials: tuple[TrialView, ...]
     spec: Mapping[str, Any]
     """The resolved study file, as JSON values."""
+    problem: Mapping[str, Any] = field(default_factory=dict)
+    """What is searched, where it is no family of networks; empty where it is. See `StudyKeys.PROBLEM`."""
     data: Mapping[str, Any]
     devices: tuple[Device, ...]
     supernet: Mapping[str, Any]
@@ -198,7 +200,10 @@ class StudyView:
 
     def provenances(self, metric: str) -> tuple[Provenance, ...]:
         """Where the figures of a cost come from over all finished trials; more than one is a fault to be shown."""
-        return tuple(sorted({c.provenance for t in self.trials if (c := t.cost(metric)) is not None}))
+        found = {c.provenance for t in self.trials if (c := t.cost(metric)) is not None}
+        if not found and self.problem and not self.finished():
+            return (self.problem["provenance"],)
+        return tuple(sorted(found))
 
     def device_of(self, metric: str) -> Device | None:
         """The device that a metric was taken on; None where it does not depend on one."""
@@ -274,6 +279,7 @@ def _study_view(name: str, attrs: Mapping[str, Any], trials: Sequence[FrozenTria
         ),
         trials=tuple(_trial_view(t) for t in trials),
         spec=attrs.get(StudyKeys.SPEC) or {},
+        problem=attrs.get(StudyKeys.PROBLEM) or {},
         data=attrs.get(StudyKeys.DATA) or {},
         devices=tuple(_device(d) for d in attrs.get(StudyKeys.DEVICES) or ()),
         supernet=attrs.get(StudyKeys.SUPERNET) or {},

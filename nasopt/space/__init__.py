@@ -1,5 +1,6 @@
 """Search spaces: Optuna distributions, and the way between parameters and candidates."""
 
-from nasopt.space.big_little import BigLittleSpace, Cardinality
+from nasopt.space.big_little import BigLittleSpace
+from nasopt.space.cardinality import Cardinality, cardinality
 
-__all__ = ["BigLittleSpace", "Cardinality"]
+__all__ = ["BigLittleSpace", "Cardinality", "cardinality"]

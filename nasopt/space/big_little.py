@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any, cast
 
 from optuna.distributions import (
@@ -15,28 +14,13 @@ from optuna.distributions import (
 )
 
 from nasopt.records import Architecture, Candidate, LossWeights, NetworkLayout, StageChoice
+from nasopt.space.cardinality import Cardinality, cardinality
 from nasopt.spec.base import Range
 from nasopt.spec.space import SpaceSpec, StageSpace, values
 
 ROLES = ("little", "big")
 THRESHOLDS = 16
 """So many values of tau stand for a continuous range of it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cardinality:
-    """Size of a space: the exact number of its discrete points, and the dimensions that are continuous besides."""
-
-    discrete: int
-    continuous: tuple[str, ...]
-
-    def __str__(self) -> str:
-        exact = f"{self.discrete:,}"
-        if self.discrete >= 10**6:
-            exact += f" (about {float(self.discrete):.3g})"
-        if self.continuous:
-            exact += f" discrete points, times the continuous {', '.join(self.continuous)}"
-        return exact
 
 
 class BigLittleSpace:
@@ -87,9 +71,7 @@ class BigLittleSpace:
 
     def cardinality(self) -> Cardinality:
         """Exact count of the discrete points; every combination is a different candidate."""
-        sizes = {name: _size(d) for name, d in self.distributions.items()}
-        discrete = math.prod(s for s in sizes.values() if s is not None)
-        return Cardinality(discrete, tuple(name for name, s in sizes.items() if s is None))
+        return cardinality(self.distributions)
 
     def layout(self, *, in_channels: int, classes: int) -> NetworkLayout:
         """The supernet that offers every choice of this space."""
@@ -188,14 +170,3 @@ def _only(choice: Any) -> Any:
     if isinstance(choice, list):
         return choice[0]
     return choice.low if isinstance(choice, Range) else choice
-
-
-def _size(distribution: BaseDistribution) -> int | None:
-    if isinstance(distribution, CategoricalDistribution):
-        return len(distribution.choices)
-    if isinstance(distribution, IntDistribution):
-        return (distribution.high - distribution.low) // distribution.step + 1
-    float_distribution = cast(FloatDistribution, distribution)
-    if float_distribution.step is None:
-        return None
-    return round((float_distribution.high - float_distribution.low) / float_distribution.step) + 1

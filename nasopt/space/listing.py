@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypeAlias
 
 from optuna.distributions import (
     BaseDistribution,
@@ -15,43 +16,36 @@ from optuna.distributions import (
 from rich.markup import escape
 from rich.table import Table
 
-from nasopt.space.big_little import BigLittleSpace
-from nasopt.spec.study import StudySpec
+from nasopt.space.cardinality import cardinality
 
-_PIXELS_UNKNOWN = 32
-"""Stands for the data set's own resolution, which is no choice and so does not show."""
+Space: TypeAlias = Mapping[str, BaseDistribution]
 
 
-def _space(spec: StudySpec) -> BigLittleSpace:
-    return BigLittleSpace(spec.space, native_resolution=_PIXELS_UNKNOWN)
-
-
-def space_json(spec: StudySpec) -> dict[str, Any]:
+def space_json(space: Space) -> dict[str, Any]:
     """Distributions as Optuna's JSON, and the cardinality; the count is text, since many readers of JSON round it."""
-    space = _space(spec)
-    size = space.cardinality()
+    size = cardinality(space)
     return {
-        "distributions": {n: json.loads(distribution_to_json(d)) for n, d in space.distributions.items()},
+        "distributions": {n: json.loads(distribution_to_json(d)) for n, d in space.items()},
         "cardinality": {"discrete": str(size.discrete), "continuous": list(size.continuous)},
     }
 
 
-def space_table(spec: StudySpec) -> Table:
-    """One row for each searched parameter; stages with the same choices share a row."""
-    space = _space(spec)
-    table = Table(title=f"Space of {escape(spec.study.name)}", title_justify="left", caption_justify="left")
+def space_table(study: str, space: Space, *remarks: str) -> Table:
+    """One row for each searched parameter, stages with the same choices in one; `remarks` stand below."""
+    table = Table(title=f"Space of {escape(study)}", title_justify="left", caption_justify="left")
     for column in ("parameter", "kind", "values"):
         table.add_column(column)
     for name, kind, values in _rows(space):
         table.add_row(escape(name), kind, escape(values))
-    size = space.cardinality()
-    table.caption = f"{len(space.distributions)} parameters; {size}" + ("" if size.continuous else " points")
+    size = cardinality(space)
+    lines = [f"{len(space)} parameters; {size}" + ("" if size.continuous else " points"), *map(escape, remarks)]
+    table.caption = "\n".join(lines)
     return table
 
 
-def _rows(space: BigLittleSpace) -> list[tuple[str, str, str]]:
+def _rows(space: Space) -> list[tuple[str, str, str]]:
     rows: dict[tuple[str, str, str], list[str]] = {}
-    for name, distribution in space.distributions.items():
+    for name, distribution in space.items():
         role, _, rest = name.partition(".")
         stage, _, axis = rest.partition(".")
         pattern = f"{role}.*.{axis}" if axis else name

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from difflib import get_close_matches
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Generic, TypeAlias, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 N = TypeVar("N", int, float)
+KeyPath: TypeAlias = tuple[str | int, ...]
+"""Where a key of a file stands: the keys and places in lists that lead to it."""
 
 _LONGEST = 100_000
 """Values of a range with steps; more is a slip of the pen, and would be listed in memory."""
@@ -56,6 +59,15 @@ def distinct(values: object) -> object:
         if len(set(map(repr, values))) != len(values):
             raise ValueError(f"a choice is listed twice in {values}")
     return values
+
+
+def located(title: str, mistakes: Sequence[tuple[KeyPath, str]]) -> ValidationError:
+    """An error of a whole model that names the keys at fault: each mistake is a path from the model and a message."""
+    details = [
+        InitErrorDetails(type=PydanticCustomError("value_error", "{text}", {"text": text}), loc=path, input=None)
+        for path, text in mistakes
+    ]
+    return ValidationError.from_exception_data(title, details)
 
 
 def one_of(kind: str, name: str, known: Sequence[str], more: str = "") -> str:

@@ -7,31 +7,36 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, PrivateAttr, field_validator, model_validator
 
 from nasopt import plugins
 from nasopt.cache import content_key
 from nasopt.database import redact
 from nasopt.records import DEVICE_METRICS, METRICS, split_metric
 from nasopt.spec import yaml
-from nasopt.spec.base import Number, Section, Whole, one_of
+from nasopt.spec.base import KeyPath, Number, Section, Whole, located, one_of
 from nasopt.spec.data import DATA_SETS, DataSpec
 from nasopt.spec.hardware import HardwareSpec
+from nasopt.spec.problem import NetworkProblem, ProblemSpec
 from nasopt.spec.space import SpaceSpec
 from nasopt.spec.training import TrainingSpec
 
 Direction = Literal["maximize", "minimize"]
 
+NETWORK_SECTIONS = ("data", "space", "training", "hardware")
+"""Sections that only a study of networks has."""
 
-def _known_metric(name: str) -> str:
+
+def _metric_of_networks(name: str) -> str | None:
+    """What is wrong with the name of a metric in a study of networks; None where nothing is."""
     base, device = split_metric(name)
     if base not in METRICS:
         near = get_close_matches(base, METRICS, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(METRICS)}"
-        raise ValueError(f"no metric {base!r}; {hint}")
+        return f"no metric {base!r}; {hint}"
     if device is not None and base not in DEVICE_METRICS:
-        raise ValueError(f"{base} does not depend on a device; write it without @{device}")
-    return name
+        return f"{base} does not depend on a device; write it without @{device}"
+    return None
 
 
 class StudySection(Section):
@@ -59,11 +64,9 @@ class StudySection(Section):
 class ObjectiveSpec(Section):
     """One figure to optimise."""
 
-    metric: str
+    metric: str = Field(min_length=1)
     direction: Direction | None = None
-    """The metric's natural one if left out."""
-
-    _metric = field_validator("metric")(_known_metric)
+    """The metric's natural one if left out; required where nasopt does not know the metric."""
 
     @property
     def sense(self) -> Direction:
@@ -74,11 +77,9 @@ class ObjectiveSpec(Section):
 class ConstraintSpec(Section):
     """A bound that a trial must keep to count as feasible."""
 
-    metric: str
+    metric: str = Field(min_length=1)
     min: Number | None = None
     max: Number | None = None
-
-    _metric = field_validator("metric")(_known_metric)
 
     @model_validator(mode="after")
     def _bounded(self) -> ConstraintSpec:
@@ -87,6 +88,15 @@ class ConstraintSpec(Section):
         if self.min is not None and self.max is not None and self.min > self.max:
             raise ValueError(f"nothing satisfies {self.metric} of at least {self.min} and at most {self.max}")
         return self
+
+
+def _direction_of_others(entry: ObjectiveSpec | ConstraintSpec) -> str | None:
+    """What is missing from an objective over a figure that nasopt does not know; None where nothing is."""
+    if isinstance(entry, ConstraintSpec) or entry.direction or split_metric(entry.metric)[0] in METRICS:
+        return None
+    return (
+        f"nasopt does not know whether {entry.metric} is better high or low; give it a direction: maximize or minimize"
+    )
 
 
 class SamplerSpec(Section):
@@ -114,6 +124,7 @@ class StudySpec(Section):
     """A study file."""
 
     study: StudySection
+    problem: ProblemSpec = NetworkProblem(kind="network")
     data: Annotated[DataSpec, _by_name("name", DataSpec)] = DataSpec()
     space: SpaceSpec = SpaceSpec()
     training: TrainingSpec = TrainingSpec()
@@ -124,6 +135,8 @@ class StudySpec(Section):
     constraints: list[ConstraintSpec] = []
     sampler: Annotated[SamplerSpec, _by_name("name", SamplerSpec)] = SamplerSpec()
 
+    _folder: Path | None = PrivateAttr(None)
+
     @field_validator("data")
     @classmethod
     def _known_data(cls, data: DataSpec) -> DataSpec:
@@ -132,10 +145,30 @@ class StudySpec(Section):
         return data
 
     @model_validator(mode="after")
+    def _metrics(self) -> StudySpec:
+        """Each metric means something in a study of this kind."""
+        mistakes: list[tuple[KeyPath, str]] = []
+        entries: list[tuple[str, int, ObjectiveSpec | ConstraintSpec]]
+        entries = [("objectives", i, o) for i, o in enumerate(self.objectives)]
+        entries += [("constraints", i, c) for i, c in enumerate(self.constraints)]
+        for section, index, entry in entries:
+            wrong = _metric_of_networks(entry.metric) if self.of_networks else _direction_of_others(entry)
+            if wrong is not None:
+                mistakes.append(((section, index, "metric" if self.of_networks else "direction"), wrong))
+        if not self.of_networks:
+            idle = f"a study of kind {self.problem.kind} has no networks to set up; remove this"
+            mistakes += [((name,), idle) for name in NETWORK_SECTIONS if name in self.model_fields_set]
+        if mistakes:
+            raise located("StudySpec", mistakes)
+        return self
+
+    @model_validator(mode="after")
     def _consistent(self) -> StudySpec:
         metrics = [o.metric for o in self.objectives]
         if twice := [m for m in metrics if metrics.count(m) > 1]:
             raise ValueError(f"the objective {twice[0]} stands twice")
+        if not self.of_networks:
+            return self
         for name in [*metrics, *(c.metric for c in self.constraints)]:
             base, device = split_metric(name)
             if device is not None and device not in self.device_names:
@@ -147,13 +180,34 @@ class StudySpec(Section):
         return self
 
     @property
+    def metrics(self) -> list[str]:
+        """What the study is about: the metrics of objectives and constraints, each once."""
+        return list(dict.fromkeys([*(o.metric for o in self.objectives), *(c.metric for c in self.constraints)]))
+
+    @property
+    def of_networks(self) -> bool:
+        """Whether the study searches networks: only then do `NETWORK_SECTIONS` mean anything."""
+        return isinstance(self.problem, NetworkProblem)
+
+    @property
+    def problem_name(self) -> str:
+        """What the study searches, by its name among the plug-ins `nasopt.problems`."""
+        return self.space.family if self.of_networks else self.problem.kind
+
+    @property
+    def folder(self) -> Path | None:
+        """Folder of the file that the study was read from; None where it came from elsewhere."""
+        return self._folder
+
+    @property
     def device_names(self) -> list[str]:
         """Devices as metrics call them: a profile's path by its stem."""
         return [Path(d).stem if d.endswith((".yaml", ".yml")) else d for d in self.hardware.device]
 
     def resolved(self) -> dict[str, Any]:
-        """All keys with their values as JSON, the storage URL without its password."""
-        content = self.model_dump(mode="json", by_alias=True)
+        """All keys that act with their values as JSON, the storage URL without its password."""
+        idle = None if self.of_networks else set(NETWORK_SECTIONS)
+        content = self.model_dump(mode="json", by_alias=True, exclude=idle)
         content["study"]["storage"] = redact(content["study"]["storage"])
         return content
 
@@ -172,6 +226,7 @@ _MAY_CHANGE = frozenset(
         "study.trials",
         "study.storage",
         "study.artifacts",
+        "problem.file",  # its content may not, see study.opening
         "data.root",
         "data.download",
         "training.device",
@@ -199,4 +254,6 @@ def load_spec(path: str | Path, *, overrides: Sequence[str] = ()) -> StudySpec:
     document = yaml.read(Path(path))
     for assignment in overrides:
         yaml.override(document, assignment)
-    return yaml.validate(StudySpec, document)
+    spec = yaml.validate(StudySpec, document)
+    spec._folder = Path(path).absolute().parent
+    return spec

@@ -15,9 +15,9 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from nasopt.errors import SpecError
+from nasopt.spec.base import KeyPath
 
 Model = TypeVar("Model", bound=BaseModel)
-KeyPath = tuple[str | int, ...]
 
 _SHORTHANDS = {"data": "name", "hardware": "device", "sampler": "name"}
 """Sections that may be written as one text, and the key that it stands for."""
@@ -185,7 +185,7 @@ def _has(place: Any, part: str | int) -> bool:
 def _problem(found: Sequence[ErrorDetails], path: KeyPath, model: type[BaseModel], document: Document) -> str:
     unknown = next((e for e in found if e["type"] == "extra_forbidden"), None)
     if unknown is not None:
-        known = _known_keys(model, path[:-1])
+        known = _known_keys(model, path[:-1], document.content)
         near = get_close_matches(str(path[-1]), known, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(known)}"
         return f"unknown key; {hint}"
@@ -194,6 +194,8 @@ def _problem(found: Sequence[ErrorDetails], path: KeyPath, model: type[BaseModel
         return own["msg"].removeprefix("Value error, ")
     if found[0]["type"] == "missing":
         return "missing; this key is required"
+    if found[0]["type"].startswith("union_tag"):
+        return _unknown_branch(found[0])
     value = found[0]["input"]
     if len(found) > 1 and any("Range" in str(part) for e in found for part in e["loc"]):
         return f"expected a value, a list of values or a range {{low, high, step, log}}, not {_shown(value)}"
@@ -210,32 +212,45 @@ def _expectation(error: ErrorDetails) -> str:
     for symbol, phrase in (("at least", "greater than or equal to "), ("at most", "less than or equal to ")):
         message = message.replace(phrase, f"{symbol} ")
     message = re.sub(r"^(?=(greater|less) than )", "a number ", message)
-    if message.startswith("a valid dictionary"):
+    if message.startswith("a valid dictionary") or error["type"] == "model_attributes_type":
         message = "a section with keys"
     return re.sub(r"^(?:List|Value) should have (.*) after validation.*", r"\1", message)
 
 
-def _known_keys(model: type[BaseModel], path: KeyPath) -> list[str]:
+def _unknown_branch(error: ErrorDetails) -> str:
+    """What is said of a section whose `kind` is missing, or none of those there are."""
+    known = error.get("ctx", {}).get("expected_tags", "")
+    if not known:
+        return "kind: missing; this key is required"
+    return f"kind: expected {' or '.join(known.rsplit(', ', 1))}, not {_shown(error['ctx']['tag'])}"
+
+
+def _known_keys(model: type[BaseModel], path: KeyPath, content: Any) -> list[str]:
+    """Keys of the section at `path`; where its model depends on its `kind`, those of the kind that `content` says."""
     current: Any = model
     for part in path:
+        content = content[part]
         if isinstance(part, int):
             continue
         fields = {f.alias or n: f for n, f in current.model_fields.items()}
         if part not in fields:
             return []
-        current = _inner_model(fields[part].annotation)
-        if current is None:
+        models = _inner_models(fields[part].annotation)
+        if not models:
             return []
+        kind = content.get("kind") if isinstance(content, dict) else None
+        current = next((m for m in models if "kind" in m.model_fields and kind in _tags(m)), models[0])
     return sorted(f.alias or n for n, f in current.model_fields.items())
 
 
-def _inner_model(annotation: Any) -> type[BaseModel] | None:
+def _tags(model: type[BaseModel]) -> tuple[Any, ...]:
+    return getattr(model.model_fields["kind"].annotation, "__args__", ())
+
+
+def _inner_models(annotation: Any) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    for argument in getattr(annotation, "__args__", ()):
-        if (inner := _inner_model(argument)) is not None:
-            return inner
-    return None
+        return [annotation]
+    return [inner for argument in getattr(annotation, "__args__", ()) for inner in _inner_models(argument)]
 
 
 def _shown(value: Any) -> str:

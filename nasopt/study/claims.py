@@ -52,6 +52,7 @@ class Tally:
     finished: int
     """Trained and measured."""
     refused: int
+    """By constraints before they were evaluated, or given up by the evaluation itself."""
     failed: int
     """Ended otherwise, interruptions left out."""
     running: int
@@ -118,7 +119,7 @@ class Claims:
                 else:
                     (orphans if drawn else half_drawn).append(trial)
             elif trial.state.is_finished():
-                kind = {"completed": "finished", "infeasible": "refused", "interrupted": None}
+                kind = {"completed": "finished", "infeasible": "refused", "pruned": "refused", "interrupted": None}
                 if (name := kind.get(trial.user_attrs.get(TrialKeys.ENDED, ""), "failed")) is not None:
                     counts[name] += 1
         return Tally(**counts, orphans=tuple(orphans), half_drawn=tuple(half_drawn))

@@ -20,6 +20,8 @@ class StudyOpened:
     trials: int
     notices: tuple[str, ...]
     """What the user should know before anything runs: other data than asked for, estimated costs."""
+    objectives: tuple[str, ...] = ()
+    """Names of their metrics."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from nasopt.database import redact
-from nasopt.errors import CacheError, ExportError, StudyNotFoundError
+from nasopt.errors import CacheError, ExportError, StudyNotFoundError, UsageError
 from nasopt.evaluation import load_network
 from nasopt.export import compose_routed, export_easy, export_hard
 from nasopt.records import ArtifactNames
@@ -38,10 +38,16 @@ def export(study: Study, trial: int, to: str | Path) -> ExportedFiles:
     """Write a finished trial's network into the folder `to`, which is created if need be.
 
     Raises:
+        UsageError: the study searches no networks.
         StudyNotFoundError: no finished trial of that number.
         CacheError: its weights are gone from the artifact folder.
         ExportError: the folder cannot be written.
     """
+    if not study.spec.of_networks:
+        raise UsageError(
+            f"study {study.name!r} is of kind {study.spec.problem.kind}: its trials have no network to export; their "
+            f"parameters and figures are in: nasopt status {study.name} --json"
+        )
     view = study.view()
     chosen = next((t for t in view.trials if t.number == trial), None)
     if chosen is None or chosen.outcome is None:

@@ -93,7 +93,7 @@ def create_or_resume(
 
     Raises:
         StudyChangedError: the stored study was made from another file, and `allow_changes` is off; a changed search
-            space or changed objectives are refused in any case.
+            space or table or changed objectives are refused in any case.
         UsageError: the study measures a `local` device and was begun on other hardware.
     """
     url = database.expand(spec.study.storage)
@@ -112,6 +112,7 @@ def create_or_resume(
         stored = study.user_attrs
         if StudyKeys.SPEC_HASH in stored:
             _check_unchanged(opened, facts, allow_changes=allow_changes)
+            _check_problem(opened, facts)
             _check_host(opened, problem)
         for key, value in facts.items():
             if key not in stored or allow_changes or key == StudyKeys.SPEC:
@@ -175,6 +176,16 @@ def _check_unchanged(study: Study, facts: Mapping[str, Any], *, allow_changes: b
         f"study {study.name!r} was made from another file: {listed}; change it back, choose another study.name, "
         "or pass --allow-changes to go on all the same"
     )
+
+
+def _check_problem(study: Study, facts: Mapping[str, Any]) -> None:
+    """Refuse to go on with a table whose points or figures are others now; the file may have moved."""
+    stored, now = (f.get(StudyKeys.PROBLEM, {}) for f in (study.optuna.user_attrs, facts))
+    if stored.get("kind") == "table" and stored.get("key") != now.get("key"):
+        raise StudyChangedError(
+            f"the content of {now.get('source')} differs from that of the table that study {study.name!r} was begun "
+            f"with ({stored.get('source')}); bring that one back, or give the study another name (study.name)"
+        )
 
 
 def _check_host(study: Study, problem: Problem) -> None:

@@ -13,10 +13,11 @@ from typing import Any
 from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage
 
-from nasopt import database, plugins
+from nasopt import database
 from nasopt.cache import Cache
 from nasopt.errors import InfeasibleStudyError, NasoptError
 from nasopt.problems import Problem
+from nasopt.problems.opening import coverage_text, open_problem
 from nasopt.records import StudyKeys, TrialKeys
 from nasopt.spec.study import StudySpec
 from nasopt.study.claims import Claim, Claims, Tally
@@ -39,7 +40,7 @@ log = logging.getLogger(__name__)
 
 REFUSALS_PER_TRIAL = 20
 FAULTS_IN_A_ROW = 3
-"""So many failures of export, measurement or device, one after another, are no accident."""
+"""So many failures of export, measurement, evaluation or device, one after another, are no accident."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +82,7 @@ def run(
         NasoptError: see `nasopt.errors`; what is stored stays.
     """
     url = database.expand(spec.study.storage)
-    problem = problem or plugins.load("problems", spec.space.family)(spec, cache or Cache())
+    problem = problem or open_problem(spec, cache)
     _check_sampler(spec, problem)
     provided: dict[str, Any] = {}
     with ExitStack() as stack:
@@ -99,6 +100,7 @@ def run(
                 finished=tally.finished,
                 trials=budget,
                 notices=tuple(_notices(study)),
+                objectives=tuple(o.metric for o in spec.objectives),
             )
         )
         contributed = 0
@@ -148,6 +150,12 @@ def _notices(study: Study) -> list[str]:
     """What must be said before anything runs."""
     stored = study.optuna.user_attrs
     notices = []
+    searched = stored.get(StudyKeys.PROBLEM, {})
+    if searched.get("kind") == "table" and searched["missing"] != "0":
+        notices.append(
+            f"the table {searched['source']} has {coverage_text(searched)}; points without a row are refused, and the "
+            "true front is that of the rows present"
+        )
     data = stored.get(StudyKeys.DATA, {})
     if "@" in study.name and data.get("requested"):
         notices.append(
@@ -186,7 +194,7 @@ class _Filling:
             self._announce(claim, verdict, budget)
             contributed += verdict.ended == "completed"
             self._watch(verdict, budget)
-            if verdict.ended != "infeasible":
+            if verdict.ended != "infeasible":  # refused for next to nothing
                 self._cost.trial_ended()
         log.debug("study %s: no trial left to claim", study.study_name)
         return contributed
@@ -207,12 +215,12 @@ class _Filling:
         """End a run that cannot get anywhere.
 
         Raises:
-            InfeasibleStudyError: the constraints refuse nearly everything.
+            InfeasibleStudyError: nearly everything is refused or pruned.
             NasoptError: the same kind of fault again and again.
         """
         if verdict.ended == "completed":
             self._faults.clear()
-        elif verdict.ended == "infeasible":
+        elif verdict.ended in ("infeasible", "pruned"):
             self._watch_refusals(self._claims.tally(), budget)
         else:
             self._faults.append(f"{verdict.ended}: {verdict.reason}")
@@ -230,8 +238,11 @@ class _Filling:
         for trial in self._study.optuna.get_trials(deepcopy=False):
             if trial.user_attrs.get(TrialKeys.ENDED) == "infeasible":
                 broken.update(key for key, value in trial.constraints.items() if value > 0)
-        key, times = broken.most_common(1)[0]
+        cause = "the evaluation pruned them all"
+        if broken:
+            key, times = broken.most_common(1)[0]
+            cause = f"{key} refused {times} of them: relax it, or narrow the space"
         raise InfeasibleStudyError(
-            f"{tally.refused} candidates were refused before training and only {tally.finished} of {budget} trials "
-            f"finished; {key} refused {times} of them: relax it, or narrow the space"
+            f"{tally.refused} candidates were refused before they were evaluated and only {tally.finished} of {budget} "
+            f"trials finished; {cause}"
         )

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from nasopt import plugins
-from nasopt.cache import Cache
 from nasopt.errors import CacheError
 from nasopt.problems import Problem
+from nasopt.problems.opening import open_problem
 from nasopt.records import ArtifactNames, StudyKeys
 from nasopt.study.opening import Study
 from nasopt.study.trials import stored_files
@@ -18,7 +17,8 @@ def score_front(
 ) -> dict[str, dict[str, float]]:
     """Score the front's networks that have no test score yet; all scores so far, by trial number.
 
-    The test split is touched here and nowhere else, and no sampler reads these scores. [DESIGN rule 2]
+    The test split is touched here and nowhere else, and no sampler reads these scores. [DESIGN rule 2] A study that
+    searches no networks has no test split, and no scores.
 
     Args:
         study: from `open_study`.
@@ -29,11 +29,13 @@ def score_front(
         CacheError: a trial's weights are gone.
         DataError: the data set cannot be loaded here, or is not the one that the study was run on.
     """
+    if not study.spec.of_networks:
+        return {}
     with study.lock("test-scores"):
         scores: dict[str, dict[str, float]] = dict(study.optuna.user_attrs.get(StudyKeys.TEST_SCORES, {}))
         missing = [trial for trial in study.view().front() if str(trial.number) not in scores]
         if missing:
-            problem = problem or plugins.load("problems", study.spec.space.family)(study.spec, Cache())
+            problem = problem or open_problem(study.spec)
         for done, trial in enumerate(missing, start=1):
             assert problem is not None
             stored = study.optuna.get_trials(deepcopy=False)[trial.number]

@@ -25,7 +25,7 @@ def summarise(result: RunResult, reference: str, storage: str | None = None) -> 
     where = f" --storage {shlex.quote(storage)}" if storage else ""
     study = shlex.quote(reference) + where
     commands = [f"nasopt report {study}", f"nasopt dashboard {study}"]
-    if front := view.front():
+    if (front := view.front()) and not view.problem:
         commands.insert(1, f"nasopt export {study} --trial {_knee(view, front).number} --to exported")
     more = shlex.quote(reference)
     commands.append(f"nasopt run {more}{where} --trials {2 * int(view.spec['study']['trials'])}   # go on searching")

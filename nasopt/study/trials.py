@@ -11,7 +11,16 @@ from optuna import Trial
 from optuna.artifacts import get_all_artifact_meta, upload_artifact
 from optuna.trial import TrialState
 
-from nasopt.errors import DatabaseError, DeviceLostError, DivergedError, ExportError, MeasurementError, NasoptError
+from nasopt.errors import (
+    DatabaseError,
+    DeviceLostError,
+    DivergedError,
+    EvaluationError,
+    ExportError,
+    MeasurementError,
+    NasoptError,
+    PrunedError,
+)
 from nasopt.problems import Problem
 from nasopt.records import Ended, Outcome, TrialKeys, worst
 from nasopt.spec.study import StudySpec
@@ -23,6 +32,8 @@ _ENDS: tuple[tuple[type[NasoptError], Ended], ...] = (
     (DeviceLostError, "device lost"),
     (ExportError, "export failed"),
     (MeasurementError, "measurement failed"),
+    (EvaluationError, "evaluation failed"),
+    (PrunedError, "pruned"),
 )
 _TEACHES: frozenset[Ended] = frozenset({"completed", "infeasible", "diverged"})
 """Ends that are the network's own doing, so that the sampler learns from them. The others are told FAIL."""
@@ -49,7 +60,7 @@ def judge(spec: StudySpec, problem: Problem, constraints: ConstraintSet, trial: 
     before = constraints.before(inspection)
     losing = tuple(worst(o.sense) for o in spec.objectives)
     if (reason := refusal(before)) is not None:
-        return Verdict(ended="infeasible", values=losing, constraints=before, reason=reason)
+        return Verdict(ended="infeasible", values=losing, constraints=before, reason=inspection.reason or reason)
     try:
         outcome = problem.evaluate(trial.params)
         values = _objectives(spec, outcome)
@@ -80,7 +91,7 @@ def tell(study: Study, trial: Trial, verdict: Verdict) -> None:
         if key not in already:  # an adopted trial may carry them; the first write stands
             trial.set_constraint(key, value)
     if verdict.values is None:
-        study.optuna.tell(trial, state=TrialState.FAIL)
+        study.optuna.tell(trial, state=TrialState.PRUNED if verdict.ended == "pruned" else TrialState.FAIL)
     else:
         study.optuna.tell(trial, list(verdict.values))
 

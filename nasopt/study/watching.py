@@ -11,7 +11,8 @@ from rich.progress import TimeRemainingColumn as Remaining
 
 from nasopt.study.events import Event, PreparationProgress, StudyOpened, TrialEnded, TrialStarted
 
-_SHOWN = ("accuracy", "exit_rate", "latency_ms", "energy_mj", "macs")
+_USUAL = ("accuracy", "exit_rate", "latency_ms", "energy_mj", "macs")
+"""Figures that are shown of a trial beside its objectives."""
 
 
 class Watcher:
@@ -83,22 +84,20 @@ class Watcher:
 
     def _end(self, event: TrialEnded) -> None:
         if self._trials is not None:
-            self._progress.update(self._trials, completed=event.finished, note=_line(event))
+            self._progress.update(self._trials, completed=event.finished, note=self._line(event))
         if event.ended not in ("completed", "infeasible"):
             self._console.print(f"! trial {event.number} {event.ended}: {event.reason}", style="yellow", markup=False)
         elif self._verbosity > 0:
-            self._say(f"trial {event.number} ({event.finished} of {event.trials}): {_line(event)}")
+            self._say(f"trial {event.number} ({event.finished} of {event.trials}): {self._line(event)}")
 
     def _say(self, line: str) -> None:
         if self._verbosity >= 0:
             self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
-
-def _line(event: TrialEnded) -> str:
-    if event.outcome is None:
-        return f"{event.ended}: {event.reason}"
-    parts = []
-    for name in (*event.outcome.quality, *event.outcome.costs):
-        if name.partition("@")[0] in _SHOWN:
-            parts.append(f"{name} {event.outcome.value(name):.4g}")
-    return ", ".join(parts)
+    def _line(self, event: TrialEnded) -> str:
+        if event.outcome is None:
+            return f"{event.ended}: {event.reason}"
+        objectives = self._opened.objectives if self._opened else ()
+        names = (*event.outcome.quality, *event.outcome.costs)
+        shown = [n for n in names if n in objectives or n.partition("@")[0] in _USUAL]
+        return ", ".join(f"{name} {event.outcome.value(name):.4g}" for name in shown)

@@ -212,4 +212,5 @@ def test_the_tables_fit_a_terminal_of_80_columns(write: Write, memory: BaseStora
 def test_a_constraint_between_networks_is_named_in_words(write: Write, memory: BaseStorage) -> None:
     key = "little_lighter_than_big"
     write(constraints=[{"key": key, "metric": key, "min": None, "max": 0}])
-    assert tables.bound_text(load_view(memory, "study").constraints[0]) == "little lighter than big"
+    view = load_view(memory, "study")
+    assert tables.bound_text(view, view.constraints[0]) == "little lighter than big"

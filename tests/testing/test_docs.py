@@ -11,7 +11,7 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import typer
@@ -46,8 +46,13 @@ def keys(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, Any]]:
         default = field.get_default(call_default_factory=True)
         key = f"{prefix}{field.alias or name}"
         inner = field.annotation
+        branches = [b for b in get_args(inner) if isinstance(b, type) and issubclass(b, BaseModel)]
         if isinstance(inner, type) and issubclass(inner, BaseModel):
             yield from keys(inner, f"{key}.")
+        elif len(branches) > 1:  # a section whose keys depend on its kind
+            yield from keys(branches[0], f"{key}.")
+            for branch in branches[1:]:
+                yield from ((k, d) for k, d in keys(branch, f"{key}.") if k != f"{key}.kind")
         elif not (key in ("objectives", "constraints") and not prefix):
             yield key, default
 
