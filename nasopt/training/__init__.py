@@ -1,6 +1,7 @@
 """Data sets, the supernet's training, and the joint training of a trial's pair."""
 
-from nasopt.training.architecture import RelaxationProgress, RelaxationTask, TrainedPrior, prior_key, train_prior
+from nasopt.training.architecture import RelaxationProgress, TrainedPrior, prior_key, train_prior
+from nasopt.training.bilevel import RelaxationTask
 from nasopt.training.cotrain import CotrainProgress, cotrain, pair_key
 from nasopt.training.data import load_data
 from nasopt.training.images import ImageData, Split
