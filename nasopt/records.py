@@ -385,6 +385,8 @@ class TrialKeys:
     ENDED = "ended"
     REASON = "reason"
     """One line, where the trial did not complete."""
+    PROPOSER = "proposer"
+    """The member of a portfolio that proposed it."""
 
 
 class ArtifactNames:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from nasopt.report.dashboard import serve as serve
     from nasopt.report.document import ReportFiles as ReportFiles
     from nasopt.report.document import write_report as write_report
+    from nasopt.report.portfolio import proposers as proposers
     from nasopt.report.side_by_side import TrialComparison as TrialComparison
     from nasopt.report.side_by_side import compare_trials as compare_trials
     from nasopt.report.tables import front_table as front_table
@@ -41,6 +42,7 @@ _HOMES = {
     "serve": "nasopt.report.dashboard",
     "ReportFiles": "nasopt.report.document",
     "write_report": "nasopt.report.document",
+    "proposers": "nasopt.report.portfolio",
     "TrialComparison": "nasopt.report.side_by_side",
     "compare_trials": "nasopt.report.side_by_side",
     "front_table": "nasopt.report.tables",

@@ -1,4 +1,4 @@
-"""Figures of one study: front, hypervolume history, parameter importance, routing trade-off."""
+"""Figures of one study: front, hypervolume history, parameter importance, routing trade-off, members of a portfolio."""
 
 from __future__ import annotations
 
@@ -14,9 +14,12 @@ from nasopt.records import split_metric
 from nasopt.report.hypervolume import history
 from nasopt.report.importance import Importances
 from nasopt.report.notation import COUNTED, heading, origin, scaled
-from nasopt.report.theme import LIGHT, MARKERS, Theme, canvas, legend, log_if_wide, prefixed, stair_step
+from nasopt.report.portfolio import NOBODY, gains, names_of, proposer_of
+from nasopt.report.theme import LIGHT, MARKERS, Theme, canvas, legend, log_if_wide, name_label, prefixed, stair_step
 from nasopt.report.view import Array, StudyView, TrialView
 
+_LAST = 20
+"""Trials over which the shares of a portfolio's members are taken."""
 _CROWD = 14
 """Members of a front above which trial numbers beside the points only blur them."""
 
@@ -216,3 +219,45 @@ def router_of(view: StudyView, trial: TrialView) -> str:
     if kind is None:
         kind = ((view.spec.get("space") or {}).get("router") or {}).get("kind") or "unnamed"
     return kind[0] if isinstance(kind, list) else str(kind)
+
+
+def proposers_figure(view: StudyView, theme: Theme = LIGHT) -> Figure:
+    """Shares of the trials, and the hypervolume that each member added, both stacked."""
+    names = names_of(view)
+    figure, (left, right) = canvas(theme, 2, height=3.8)
+    by = np.array([[proposer_of(t) == name for t in view.trials] for name in names], dtype=float)
+    _stack(left, _moving_share(by), names, theme)
+    left.set_xlabel("trials, in the order in which they were proposed")
+    left.set_ylabel(f"share of the last {_LAST} trials (%)")
+    left.set_xlim(1, max(2, len(view.trials)))
+    left.set_ylim(0, 100)
+    done = view.finished()
+    gained = np.array([[proposer_of(t) == name for t in done] for name in names], dtype=float) * gains(view)
+    _stack(right, 100 * np.cumsum(gained, axis=1), names, theme)
+    right.set_xlabel("trained and measured trials")
+    right.set_ylabel("hypervolume added (% of the final front's)")
+    right.set_xlim(1, max(2, len(done)))
+    right.set_ylim(0, 104)
+    legend(right, theme, loc="center left", bbox_to_anchor=(1.01, 0.5))
+    return figure
+
+
+def _stack(ax: Axes, rows: Array, names: Sequence[str], theme: Theme) -> None:
+    """Rows (members, n) one upon the other over 1 to n."""
+    tops = np.cumsum(rows, axis=0)
+    x = np.arange(1, rows.shape[1] + 1)
+    for index, (name, top) in enumerate(zip(names, tops, strict=True)):
+        ax.fill_between(
+            x, tops[index - 1] if index else 0.0 * top, top, step="mid", label=name_label(name), linewidth=0,
+            facecolor=theme.muted if name == NOBODY else theme.series[index % len(theme.series)],
+            hatch="///" if index >= len(theme.series) else None, edgecolor=theme.paper, alpha=0.85,
+        )  # fmt: skip
+
+
+def _moving_share(by: Array) -> Array:
+    """Percent of the last trials that are of each member, from a mask (members, n)."""
+    sums = np.cumsum(np.concatenate([np.zeros((len(by), 1)), by], axis=1), axis=1)
+    ends = np.arange(1, by.shape[1] + 1)
+    starts = np.maximum(0, ends - _LAST)
+    shares: Array = 100 * (sums[:, ends] - sums[:, starts]) / (ends - starts)
+    return shares

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -12,7 +12,14 @@ from nasopt.database import redact
 from nasopt.errors import UsageError
 from nasopt.records import METRICS
 from nasopt.report.cost import hours, search_cost
-from nasopt.report.figures import history_figure, importance_figure, numbered, pareto_figure, routing_figure
+from nasopt.report.figures import (
+    history_figure,
+    importance_figure,
+    numbered,
+    pareto_figure,
+    proposers_figure,
+    routing_figure,
+)
 from nasopt.report.hypervolume import hypervolume, reference_point
 from nasopt.report.importance import importances
 from nasopt.report.interval import wilson
@@ -30,6 +37,7 @@ from nasopt.report.notation import (
     significant,
     space_size,
 )
+from nasopt.report.portfolio import Proposer, proposers
 from nasopt.report.tables import bound_text, columns, notes, prior_line, substituted, supernet_line, tally
 from nasopt.report.theme import DARK, LIGHT, Theme, encode
 from nasopt.report.view import SHARES, StudyView, TrialView
@@ -41,6 +49,8 @@ _REASONS = 20
 
 def sections(view: StudyView) -> tuple[Section, ...]:
     """All sections of a study's report."""
+    members = proposers(view)
+    competed = (Section(title="Who proposed what", blocks=tuple(_proposers(view, members))),) if members else ()
     return (
         Section(title="Outcome", blocks=tuple(_outcome(view))),
         Section(title="Pareto front", blocks=tuple(_front(view))),
@@ -48,6 +58,7 @@ def sections(view: StudyView) -> tuple[Section, ...]:
         Section(title="Test split", blocks=tuple(_test(view))),
         Section(title="What was searched", blocks=tuple(_searched(view))),
         Section(title="Hypervolume", blocks=tuple(_hypervolume(view))),
+        *competed,
         Section(title="Parameter importance", blocks=tuple(_importance(view))),
         Section(title="Routing", blocks=tuple(_routing(view))),
         Section(title="How trials ended", blocks=tuple(_endings(view))),
@@ -196,6 +207,17 @@ def _hypervolume(view: StudyView) -> Iterator[Block]:
     )
     caption = "Hypervolume by trials and by what they cost, as if no cache had answered."
     yield from _picture("hypervolume", caption, lambda theme: history_figure(view, reference, theme))
+
+
+def _proposers(view: StudyView, found: Sequence[Proposer]) -> Iterator[Block]:
+    yield Grid(
+        caption="Members of the portfolio. Hypervolume added: what a member's trials dominated and nothing before "
+        "them did, as a share of the final front's; the first trials add most, whoever proposes them.",
+        header=("member", "trials", "trained and measured", "on the front", "hypervolume added"),
+        rows=tuple((p.name, str(p.trials), str(p.finished), str(p.front), f"{p.gained:.1%}") for p in found),
+    )
+    caption = "Who proposed the trials, and what the members' trials added to the hypervolume."
+    yield from _picture("proposers", caption, lambda theme: proposers_figure(view, theme))
 
 
 def _importance(view: StudyView) -> Iterator[Block]:

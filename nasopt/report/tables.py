@@ -14,6 +14,7 @@ from rich.text import Text
 from nasopt.records import METRICS, split_metric
 from nasopt.report.cost import hours, search_cost
 from nasopt.report.notation import figure_text, is_modelled, level, network_text, origin, short_name, show
+from nasopt.report.portfolio import proposers
 from nasopt.report.view import Constraint, StudyView, TrialView
 
 _BESIDES = ("accuracy", "exit_rate", "latency_ms", "energy_mj", "macs")
@@ -138,6 +139,7 @@ def _status_row(view: StudyView) -> list[str]:
     asked = (view.spec.get("study") or {}).get("trials")
     done = f"{counts.pop('completed', 0)}" + (f" of {asked}" if asked else "")
     trials = [done, *(f"{number} {ending}" for ending, number in counts.items())]
+    trials += [f"{p.trials} by {p.name}" for p in proposers(view)]
     best = [_best(view, front, i) for i in range(len(view.objectives))] if front else ["–"]
     return [view.name, "\n".join(trials), str(len(front)), "\n".join(best), "\n".join(search_cost(view).lines())]
 
@@ -155,6 +157,9 @@ def summary(view: StudyView, *next_commands: str) -> RenderableType:
         lines.append(Text(supernet))
     if (prior := prior_line(view)) is not None:
         lines.append(Text(prior))
+    if found := proposers(view):
+        shares = ", ".join(f"{p.trials} by {p.name} ({p.gained:.0%} of the hypervolume)" for p in found)
+        lines.append(Text(f"proposed: {shares}"))
     lines.append(Text(f"search cost: {search_cost(view)}"))
     storage = (view.spec.get("study") or {}).get("storage")
     if storage:

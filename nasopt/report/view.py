@@ -109,6 +109,8 @@ class TrialView:
     finished: datetime | None
     seconds: float
     """What the trial cost: all phases, of the original where the cache answered; wall clock without an outcome."""
+    proposer: str = ""
+    """The member of a portfolio that proposed it; empty where none did."""
 
     @property
     def feasible(self) -> bool:
@@ -346,6 +348,7 @@ def _trial_view(trial: FrozenTrial) -> TrialView:
         started=trial.datetime_start,
         finished=trial.datetime_complete,
         seconds=sum(outcome.seconds.values()) if outcome else wall,
+        proposer=str(attrs.get(TrialKeys.PROPOSER) or ""),
     )
 
 

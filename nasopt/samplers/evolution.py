@@ -127,11 +127,11 @@ class EvolutionSampler(BreedingSampler):
         if at_least_once and not chosen.any():
             chosen[rng.integers(len(row))] = True
         for i in np.flatnonzero(chosen):
-            row[i] = _step(encoding.axes[i], row[i], rng)
+            row[i] = step(encoding.axes[i], row[i], rng)
         return row
 
 
-def _step(axis: Axis, code: float, rng: np.random.Generator) -> float:
+def step(axis: Axis, code: float, rng: np.random.Generator) -> float:
     """Another choice, or a number nearby; a stepped number moves by at least one step."""
     if axis.kind == "choice":
         levels = axis.levels or 1

@@ -53,7 +53,7 @@ class Point:
 def read_points(study: Study, encoding: Encoding) -> list[Point]:
     """All trials in the order of their numbers, those that other workers run included."""
     trials = sorted(read_trials(study), key=lambda t: t.number)
-    return [Point(t, params, encoding.encode(params)) for t in trials for params in (_params(t),)]
+    return [Point(t, params, encoding.encode(params)) for t in trials for params in (params_of(t),)]
 
 
 def read_trials(study: Study) -> list[FrozenTrial]:
@@ -151,7 +151,7 @@ def announced(trial: FrozenTrial) -> str:
     return found if isinstance(found, str) else ""
 
 
-def _params(trial: FrozenTrial) -> dict[str, Any]:
+def params_of(trial: FrozenTrial) -> dict[str, Any]:
     """Parameters of a trial; of an enqueued one those that it will have."""
     if trial.state.is_finished():
         return trial.params

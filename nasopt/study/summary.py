@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from rich.console import RenderableType
 from rich.text import Text
 
-from nasopt.report import StudyView, TrialView, front_table, search_cost, summary
+from nasopt.report import StudyView, TrialView, front_table, proposers, search_cost, summary
 from nasopt.study.running import RunResult
 
 
@@ -53,6 +54,7 @@ def study_json(view: StudyView) -> dict[str, Any]:
         "devices": [{"name": d.name, "provenance": d.provenance} for d in view.devices],
         "supernet_subnet_accuracy": view.supernet.get("subnet_accuracy"),
         "search_cost": {"seconds": cost.seconds, "energy_kwh": cost.energy_kwh, "co2_kg": cost.co2_kg},
+        "proposers": [asdict(p) for p in proposers(view)],
         "front": [_trial_json(trial) for trial in view.front()],
     }
 
@@ -64,4 +66,5 @@ def _trial_json(trial: TrialView) -> dict[str, Any]:
         "values": trial.values,
         "params": dict(trial.params),
         "outcome": outcome,
+        "proposer": trial.proposer or None,
     }
