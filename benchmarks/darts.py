@@ -71,8 +71,9 @@ ARMS: dict[str, dict[str, Any]] = {
     "darts, shuffled p": {"name": "darts", "options": {"control": "shuffled"}},
 }
 PRIOR_NEEDED = ("darts", "darts, shuffled p")
-OTHER = "predictor" if "predictor" in plugins.names("samplers") else "evolution"
-ARMS[OTHER] = {"name": OTHER} if OTHER == "predictor" else {"name": OTHER, "options": {"population_size": 12}}
+ARMS["evolution"] = {"name": "evolution", "options": {"population_size": 12}}
+if "predictor" in plugins.names("samplers"):
+    ARMS["predictor"] = {"name": "predictor"}
 
 
 class TurnTakenError(Exception):
@@ -198,7 +199,7 @@ def table(folder: Path, competitors: list[Arm], prior: ArchitecturePrior) -> dic
             row[f"hypervolume_{fraction:g}"] = shares
             row[f"trials_{fraction:g}"] = [count for _, count in losses]
         rows.append(row)
-        trials = min(len(front(folder, arm, np.inf)[0]) for arm in competitors)
+    trials = min(len(front(folder, arm, np.inf)[0]) for arm in competitors)
     for row in rows:
         runs = [arm for arm in competitors if arm.label == row["arm"]]
         row["hypervolume_at_equal_trials"] = [

@@ -110,3 +110,34 @@ def test_layout_offers_the_choices_of_both_networks() -> None:
     assert layout.widths == (0.25, 0.5, 0.75, 1.0)
     assert layout.smallest()[0].kernel == 3
     assert layout.largest()[0].width == 1.0
+
+
+def test_what_each_role_offers_and_which_parameters_say_so() -> None:
+    """Choices ascend, fixed ones are there; every searched parameter of a stage is named with its place."""
+    space = BigLittleSpace(EVERYTHING, native_resolution=8)
+    little, big = space.offered("little"), space.offered("big")
+    assert little["depth"] == (1, 2, 3)
+    assert len(little["width"]) == 7
+    assert big["kernel"] == (3, 5, 7)
+    assert big["expansion"] == (4,)
+    parameters = space.stage_parameters()
+    assert parameters["big.2.kernel"] == ("big", 1, "kernel")
+    assert "big.1.expansion" not in parameters
+    assert set(parameters) == {n for n in space.distributions if n.startswith(("little.", "big."))}
+
+
+@pytest.mark.parametrize(
+    ("tau", "expected"),
+    [(0.7, (0.7,)), ([0.5, 0.9], (0.5, 0.9)), ({"low": 0.2, "high": 0.6, "step": 0.2}, (0.2, 0.4, 0.6))],
+)
+def test_finite_thresholds(tau: Any, expected: tuple[float, ...]) -> None:
+    space = BigLittleSpace(SpaceSpec.model_validate({"router": {"tau": tau}}), native_resolution=8)
+    assert space.thresholds() == pytest.approx(expected)
+
+
+def test_a_range_of_thresholds_is_spread_evenly() -> None:
+    spec = SpaceSpec.model_validate({"router": {"tau": {"low": 0.2, "high": 0.6}}})
+    found = BigLittleSpace(spec, native_resolution=8).thresholds()
+    assert sum(found) / len(found) == pytest.approx(0.4)
+    assert 0.2 < min(found) < 0.22
+    assert 0.58 < max(found) < 0.6

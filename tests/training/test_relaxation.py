@@ -281,3 +281,13 @@ def test_without_a_predictor_multiply_accumulates_stand_in(trained: TrainedSuper
     made = train_prior(trained, task(predictor=None), digits, quick, seed=0, cache=Cache(tmp_path))
     assert made.prior.provenance["predictor"] is None
     assert "multiply-accumulates" in made.prior.provenance["stand_ins"]["latency_ms"]
+
+
+@pytest.mark.parametrize("method", ["dirichlet", "softmax"])
+def test_the_other_methods_train(trained: TrainedSupernet, digits, tmp_path: Path, method: str) -> None:
+    quick = TrainingSpec(
+        threads=1, relaxation=RelaxationSpec(epochs=2, min_steps=0, batch_size=96, method=method, learning_rate=0.2)
+    )
+    prior = train_prior(trained, task(), digits, quick, seed=0, cache=Cache(tmp_path)).prior
+    assert prior.provenance["method"] == method
+    assert prior.epochs[1]["entropy"] < 0.999
