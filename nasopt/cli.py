@@ -232,16 +232,39 @@ def measure(
         _console().print(measurement_table(taken))
 
 
-@app.command()
-def devices(as_json: Json = False) -> None:
-    """List the device profiles that come with nasopt."""
-    from nasopt.hardware import devices_table, load_profile, profiles
+devices = typer.Typer(help="List the device profiles that come with nasopt, or check one.")
+app.add_typer(devices, name="devices")
+
+
+@devices.callback(invoke_without_command=True)
+def list_devices(context: typer.Context, as_json: Json = False) -> None:
+    """List the device profiles that come with nasopt, and what works now."""
+    if context.invoked_subcommand is not None:
+        return
+    from nasopt.hardware import devices_table, load_profile, profiles, works_now
 
     known = [load_profile(name) for name in profiles()]
     if as_json:
-        _print_json([profile.model_dump(mode="json") for profile in known])
+        _print_json([{**profile.model_dump(mode="json"), "works_now": works_now(profile)} for profile in known])
     else:
         _console().print(devices_table(known))
+
+
+@devices.command()
+def check(
+    device: Annotated[str, typer.Argument(metavar="NAME", help="Device profile, by name or path.")],
+    as_json: Json = False,
+) -> None:
+    """Look for what stands between a device and a measurement; exit code 1 if something fails."""
+    from nasopt.hardware import check_device, diagnosis_table, load_profile
+
+    diagnosis = check_device(load_profile(device))
+    if as_json:
+        _print_json(diagnosis.to_json())
+    else:
+        _console().print(diagnosis_table(diagnosis))
+    if not diagnosis.works:
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -1,21 +1,26 @@
 """Devices: their profiles, and the backends and meters that take the cost of a graph on them."""
 
 from nasopt.hardware.backends import Backend, backend_for, measure, measure_all
+from nasopt.hardware.checking import Diagnosis, check_device, works_now
 from nasopt.hardware.host import device_lock, fingerprint
-from nasopt.hardware.listing import devices_table, measurement_table
+from nasopt.hardware.listing import devices_table, diagnosis_table, measurement_table
 from nasopt.hardware.profiles import load_profile, profiles
 from nasopt.spec.device import DeviceProfile
 
 __all__ = [
     "Backend",
     "DeviceProfile",
+    "Diagnosis",
     "backend_for",
+    "check_device",
     "device_lock",
     "devices_table",
+    "diagnosis_table",
     "fingerprint",
     "load_profile",
     "measure",
     "measure_all",
     "measurement_table",
     "profiles",
+    "works_now",
 ]

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from nasopt import plugins
 from nasopt.hardware.host import device_lock
+from nasopt.hardware.options import build
 from nasopt.hardware.profiles import load_profile
 from nasopt.records import ExportedModel, Measurement, Provenance, TimingProtocol
 from nasopt.spec.device import DeviceProfile
+from nasopt.spec.hardware import PluginSpec
 
 
 @runtime_checkable
@@ -35,16 +36,17 @@ class Backend(Protocol):
         """Everything beside the graph and the protocol that a measurement depends on, as JSON values."""
 
 
-def backend_for(profile: DeviceProfile, *, meter: str | None = None) -> Backend:
-    """The backend that a profile names; `meter` replaces the profile's.
+def backend_for(profile: DeviceProfile, *, meter: str | PluginSpec | None = None) -> Backend:
+    """The backend that a profile names, with its options; `meter` replaces the profile's.
 
     Raises:
         UnknownPluginError: the backend or meter is not installed.
+        UsageError: it has no such option.
         MeasurementError: the meter cannot be read here.
     """
     if meter is not None:
-        profile = profile.model_copy(update={"meter": meter})
-    backend: Backend = plugins.load("backends", profile.backend)(profile)
+        profile = profile.model_copy(update={"meter": PluginSpec.model_validate(meter)})
+    backend: Backend = build("backend", profile.backend, profile)
     return backend
 
 
@@ -62,7 +64,7 @@ def measure(
     device: str | Path = "local",
     *,
     protocol: TimingProtocol | None = None,
-    meter: str | None = None,
+    meter: str | PluginSpec | None = None,
 ) -> Measurement:
     """Take the cost of any ONNX graph with float32 inputs of fixed shape.
 

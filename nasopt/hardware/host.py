@@ -70,7 +70,7 @@ def device_lock(profile: DeviceProfile, *, timeout_s: float = 600.0) -> Iterator
     Raises:
         MeasurementError: another process measured for longer than `timeout_s` seconds.
     """
-    if profile.backend == "predicted":
+    if profile.backend.name == "predicted":
         yield
         return
     path = _lock_folder() / "device-host.lock"

@@ -8,20 +8,43 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
+from nasopt.hardware.checking import Diagnosis, State, works_now
 from nasopt.records import Interval, Measurement
 from nasopt.spec.device import DeviceProfile
 
+_STYLES: dict[State, str] = {"ok": "green", "warning": "yellow", "failed": "red", "skipped": "dim"}
+
 
 def devices_table(profiles: Sequence[DeviceProfile]) -> Table:
-    """One row for each profile: what it is, and whether its costs are measured or computed."""
-    table = Table(box=box.SIMPLE_HEAD, title="Device profiles", title_justify="left", caption_justify="left")
-    for column in ("device", "description", "backend", "meter", "verified on hardware"):
-        table.add_column(column)
+    """One row for each profile: what it is, how it is reached, what it can do from here and what that is worth."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title="Device profiles")
+    table.title_justify = table.caption_justify = "left"
+    table.add_column("device", no_wrap=True)
+    table.add_column("description")
+    table.add_column("reach")
+    table.add_column("meter", no_wrap=True)
+    table.add_column("works now", min_width=20)
     for profile in profiles:
-        verified = "yes" if profile.verified else "never"
-        cells = (profile.name, profile.description, profile.backend, profile.meter, verified)
+        works = works_now(profile)
+        now = f"no; devices check {profile.name} says why" if works.startswith("no:") else works
+        now = now if profile.verified else f"{now}; never verified on hardware"
+        cells = (profile.name, profile.description, profile.reach.way, profile.meter.name, now)
         table.add_row(*map(escape, cells))
-    table.caption = "backend 'predicted' computes costs from a datasheet: they are estimated, not measured"
+    table.caption = (
+        "What only estimates computes costs from a datasheet, without the meter; measuring over ssh and adb is not "
+        "built yet.\nMore: nasopt devices check NAME"
+    )
+    return table
+
+
+def diagnosis_table(diagnosis: Diagnosis) -> Table:
+    """One row for each thing that was looked at, with its remedy."""
+    table = Table(box=box.SIMPLE_HEAD, title=escape(diagnosis.device), title_justify="left")
+    for column in ("what", "state", "seen", "remedy"):
+        table.add_column(column)
+    for finding in diagnosis.findings:
+        state = f"[{_STYLES[finding.state]}]{finding.state}[/]"
+        table.add_row(escape(finding.subject), state, escape(finding.seen), escape(finding.remedy))
     return table
 
 
@@ -40,6 +63,8 @@ def measurement_table(measurement: Measurement) -> Table:
     if energy is not None:
         origin = f"{energy.provenance}, {energy.meter}"
         table.add_row("energy, gross", f"{energy.gross_mj:.4g} mJ", _interval(energy.ci95_mj), origin)
+        if energy.net_mj is not None and energy.net_ci95_mj is not None:
+            table.add_row("energy, net of idle", f"{energy.net_mj:.4g} mJ", _interval(energy.net_ci95_mj), origin)
     if measurement.peak_memory_mb is not None:
         table.add_row("peak memory", f"{measurement.peak_memory_mb:.4g} MB", "", measurement.memory_provenance)
     steady = "" if latency.valid else "; the machine was not steady: repeat it when it is quieter"

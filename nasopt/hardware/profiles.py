@@ -6,6 +6,7 @@ from pathlib import Path
 
 from nasopt import plugins, shipped
 from nasopt.errors import SpecError, UnknownPluginError
+from nasopt.hardware.options import mistakes
 from nasopt.spec import yaml
 from nasopt.spec.device import DeviceProfile
 
@@ -33,9 +34,12 @@ def load_profile(name_or_path: str | Path) -> DeviceProfile:
         raise SpecError(f"no device profile {path}; known by name: {', '.join(profiles())}")
     document = yaml.read(path)
     profile = yaml.validate(DeviceProfile, document)
-    for kind, key, allowed in (("backends", "backend", []), ("meters", "meter", ["auto"])):
-        installed = [*allowed, *plugins.names(kind)]
-        if (named := getattr(profile, key)) not in installed:
-            known = ", ".join(installed)
-            raise UnknownPluginError(f"{document.where((key,))}: no {key} named {named!r}; installed: {known}")
+    for kind, choice, leading in (("backend", profile.backend, 1), ("meter", profile.meter, 0)):
+        installed = [*(["auto"] if kind == "meter" else []), *plugins.names(f"{kind}s")]
+        if choice.name not in installed:
+            where, known = document.where((kind, "name")), ", ".join(installed)
+            raise UnknownPluginError(f"{where}: no {kind} named {choice.name!r}; installed: {known}")
+        if choice.options and choice.name != "auto" and (found := mistakes(kind, choice, leading)):
+            lines = [f"{document.where((kind, 'options', *([m.key] if m.key else [])))}: {m.text}" for m in found]
+            raise SpecError("\n".join(lines))
     return profile

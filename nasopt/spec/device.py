@@ -1,16 +1,26 @@
-"""Device profiles: what a device is, how it is measured, and what its datasheet says."""
+"""Device profiles: what a device is, how it is reached and measured, and what its datasheet says."""
 
 from __future__ import annotations
 
+import os
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from nasopt.spec.base import Number, Section, Whole
-from nasopt.spec.hardware import ProtocolSpec
+from nasopt.spec.hardware import Plugin, PluginSpec, ProtocolSpec
 
 Precision = Literal["fp32", "fp16", "int8"]
+
+_LEAST_GFLOPS, _MOST_GB_S, _LEAST_MB, _MOST_W = 0.5, 20_000.0, 16, 5_000.0
+"""Beyond these a figure is in another unit than its key says."""
+
+
+def _unit(value: float, ok: bool, unit: str, other: str) -> float:
+    if not ok:
+        raise ValueError(f"{value:g} is in {unit}, which no such device has; was it {other}?")
+    return value
 
 
 class Power(Section):
@@ -20,6 +30,11 @@ class Power(Section):
     """Switched on and doing nothing."""
     active_w: Number = Field(gt=0)
     """Running a network without pause."""
+
+    @field_validator("idle_w", "active_w")
+    @classmethod
+    def _watts(cls, watts: float) -> float:
+        return _unit(watts, watts <= _MOST_W, "watts", "milliwatts")
 
     @model_validator(mode="after")
     def _ordered(self) -> Power:
@@ -48,7 +63,49 @@ class Datasheet(Section):
         for precision, peak in peaks.items():
             if peak <= 0:
                 raise ValueError(f"peak throughput of {precision} is above 0 Gflop/s, not {peak}")
+            _unit(peak, peak >= _LEAST_GFLOPS, "Gflop/s", "Tflop/s")
         return peaks
+
+    @field_validator("bandwidth_gb_s")
+    @classmethod
+    def _gigabytes(cls, bandwidth: float) -> float:
+        return _unit(bandwidth, bandwidth <= _MOST_GB_S, "GB/s", "MB/s")
+
+
+class Reach(Section):
+    """How a device is reached. Its way alone will do: `local`, `ssh`, `adb`.
+
+    What ssh and adb leave out here is taken from the environment: `NASOPT_JETSON_NANO_HOST`, `_USER`, `_KEY` and
+    `_SERIAL` for the profile `jetson_nano`.
+    """
+
+    way: Literal["local", "ssh", "adb"] = "local"
+    host: str | None = None
+    user: str | None = None
+    key: str | None = None
+    """Path of a private key; what the SSH agent holds if left out."""
+    port: Annotated[Whole, Field(gt=0, lt=65536)] = 22
+    serial: str | None = None
+    """Serial number that `adb devices` shows; the only one attached if left out."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_way(cls, value: Any) -> Any:
+        return {"way": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _fitting(self) -> Reach:
+        own = {"ssh": {"host", "user", "key", "port"}, "adb": {"serial"}, "local": set()}[self.way]
+        if foreign := sorted(self.model_fields_set - own - {"way"}):
+            raise ValueError(f"{foreign[0]} has no meaning where way is {self.way!r}")
+        return self
+
+    def resolved(self, device: str) -> Reach:
+        """With what the environment says of this device filled in."""
+        stem = "NASOPT_" + re.sub(r"\W", "_", device).upper()
+        names = {"ssh": ("host", "user", "key"), "adb": ("serial",), "local": ()}[self.way]
+        found = {name: os.environ.get(f"{stem}_{name.upper()}") for name in names if getattr(self, name) is None}
+        return self.model_copy(update={name: value for name, value in found.items() if value})
 
 
 class DeviceProfile(Section):
@@ -58,10 +115,12 @@ class DeviceProfile(Section):
     """What studies and results call the device."""
     description: str
     processor: str
-    backend: str
-    """Plug-in that takes the costs: `onnxruntime`, `predicted`, ..."""
-    meter: str = "none"
-    """Energy meter: `rapl`, `codecarbon`, `none`, or `auto` for the best that works here."""
+    reach: Reach = Reach()
+    """Where the device is: `local`, or `ssh` or `adb` with an address."""
+    backend: Plugin
+    """Plug-in that takes the costs: `onnxruntime`, `predicted`, ...; with options of its own where it has any."""
+    meter: Plugin = PluginSpec(name="none")
+    """Energy meter of the device, or `auto`: `rapl` or else `codecarbon`. A backend that computes does without."""
     precision: Precision = "fp32"
     memory_mb: Annotated[Whole, Field(gt=0)] | None = None
     """Memory of the device, in 10^6 bytes."""
@@ -69,6 +128,8 @@ class DeviceProfile(Section):
     """Runtimes that the device can run."""
     providers: list[str] = ["CPUExecutionProvider"]
     """Execution providers of ONNX Runtime, the wanted one first."""
+    power_budget_w: Annotated[Number, Field(gt=0)] | None = None
+    """What the device, or its supply, is made for, in watts."""
     power: Power | None = None
     datasheet: Datasheet | None = None
     protocol: ProtocolSpec = ProtocolSpec()
@@ -87,14 +148,31 @@ class DeviceProfile(Section):
             raise ValueError(f"expected letters, digits, '_', '-' and '.', not {name!r}")
         return name
 
+    @field_validator("memory_mb")
+    @classmethod
+    def _megabytes(cls, memory: int | None) -> int | None:
+        return None if memory is None else int(_unit(memory, memory >= _LEAST_MB, "10^6 bytes", "gigabytes"))
+
+    @field_validator("power_budget_w")
+    @classmethod
+    def _watts(cls, watts: float | None) -> float | None:
+        return None if watts is None else _unit(watts, watts <= _MOST_W, "watts", "milliwatts")
+
     @model_validator(mode="after")
     def _complete(self) -> DeviceProfile:
         if not self.providers:
             raise ValueError("providers lists no execution provider; leave it out for the CPU")
-        if self.backend == "predicted":
+        if self.backend.name == "predicted":
             if self.datasheet is None:
                 raise ValueError("backend 'predicted' needs a section 'datasheet'")
             if self.precision not in self.datasheet.peak_gflops:
                 known = ", ".join(self.datasheet.peak_gflops)
                 raise ValueError(f"precision {self.precision!r} has no peak in datasheet.peak_gflops ({known})")
+        if self.backend.name == "onnxruntime" and self.reach.way != "local":
+            raise ValueError(
+                f"backend 'onnxruntime' runs on this machine, and reach is {self.reach.way!r}; use backend "
+                "'predicted', or run the study on the device itself with reach: local"
+            )
+        if self.power and self.power_budget_w and self.power.active_w > self.power_budget_w:
+            raise ValueError(f"power.active_w {self.power.active_w} is above power_budget_w {self.power_budget_w}")
         return self

@@ -3,13 +3,40 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from nasopt import plugins, shipped
 from nasopt.records import TimingProtocol
 from nasopt.spec.base import Number, Section, Whole, one_of
+
+
+class PluginSpec(Section):
+    """A plug-in by the name that it is installed under, with options of its own. Its name alone will do."""
+
+    name: str
+    options: dict[str, Any] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_name(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value
+
+    @model_serializer(mode="wrap")
+    def _as_given(self, handler: SerializerFunctionWrapHandler) -> Any:
+        return handler(self) if self.options else self.name
+
+
+Plugin = Annotated[PluginSpec, BeforeValidator(lambda value: value, json_schema_input_type=str | PluginSpec)]
+"""A key of a YAML file that takes `name`, or `{name: ..., options: {...}}`."""
 
 
 def _listed(value: object) -> object:
@@ -42,8 +69,8 @@ class HardwareSpec(Section):
     device: Annotated[
         list[str], BeforeValidator(_listed, json_schema_input_type=str | list[str]), Field(min_length=1)
     ] = ["local"]
-    meter: str | None = None
-    """Energy meter; the profile's own if left out."""
+    meter: Plugin | None = None
+    """Energy meter, with its options; the profile's own if left out."""
     protocol: ProtocolSpec = ProtocolSpec()
 
     @field_validator("device")
@@ -59,5 +86,7 @@ class HardwareSpec(Section):
 
     @field_validator("meter")
     @classmethod
-    def _known_meter(cls, meter: str | None) -> str | None:
-        return None if meter is None else one_of("meter", meter, ["auto", *plugins.names("meters")])
+    def _known_meter(cls, meter: PluginSpec | None) -> PluginSpec | None:
+        if meter is not None:
+            one_of("meter", meter.name, ["auto", *plugins.names("meters")])
+        return meter

@@ -175,7 +175,7 @@ class StudySpec(Section):
                 raise ValueError(f"{name}: the study's devices are {', '.join(self.device_names)}")
             if device is None and base in DEVICE_METRICS and len(self.device_names) > 1:
                 raise ValueError(f"{name}: several devices; name one, such as {base}@{self.device_names[0]}")
-            if base == "energy_mj" and self.hardware.meter == "none":
+            if base == "energy_mj" and self.hardware.meter and self.hardware.meter.name == "none":
                 raise ValueError(f"{name} needs an energy meter, and hardware.meter is none")
         return self
 

@@ -72,7 +72,13 @@ def test_init_space_schema_and_devices(nasopt: Nasopt, tmp_path: Path, monkeypat
     assert "router.tau" not in fixed["distributions"]
     assert set(content(nasopt("schema"))["required"]) == {"study", "objectives"}
     assert {"jetson_nano", "local"} <= {device["name"] for device in content(nasopt("devices", "--json"))}
-    assert "jetson_nano" in nasopt("devices").out
+    listed = nasopt("devices").out
+    assert "jetson_nano" in listed
+    assert "never" in listed
+    checked = content(nasopt("devices", "check", "local", "--json"))
+    assert checked["device"] == "local"
+    assert {"runtime", "sensor", "governor", "throttling"} <= {f["subject"] for f in checked["findings"]}
+    assert "ONNX" in listed
 
 
 def test_run_says_where_it_is_and_what_to_type(nasopt: Nasopt, study: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import re
@@ -19,8 +20,9 @@ import yaml
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from nasopt import shipped
+from nasopt import plugins, shipped
 from nasopt.cli import app
+from nasopt.hardware import DeviceProfile, load_profile, profiles
 from nasopt.records import METRICS, TimingProtocol
 from nasopt.spec.study import StudySpec, load_spec
 
@@ -174,6 +176,26 @@ def plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "test_plugins.py").write_text(suites)
     (root / "plain.yaml").write_text(blocks(EXTENDING, "yaml")[0])
     return root
+
+
+def test_the_guide_to_devices_is_true(tmp_path: Path) -> None:
+    page = ROOT / "docs" / "devices.md"
+    listed = {row[0].strip("`"): row for row in rows(page) if len(row) == 4}
+    assert set(listed) == set(profiles())
+    for name, row in listed.items():
+        profile = load_profile(name)
+        assert row[1].startswith("estimated" if profile.backend.name == "predicted" else "measured")
+        assert profile.meter.name == "none" or f"`{profile.meter.name}`" in row[2]
+        assert row[3] == ("yes" if profile.verified else "never verified on hardware")
+    (tmp_path / "bench_board.yaml").write_text(blocks(page, "yaml")[0])
+    assert load_profile(tmp_path / "bench_board.yaml").meter.options["watts"] == "power_w"
+    keys_listed = {k for row in rows(page) if len(row) == 2 for k in re.findall(r"`(\w+)`", row[0])}
+    assert set(DeviceProfile.model_fields) <= keys_listed
+    for meter in ("rapl", "nvml", "ina3221", "pi5-pmic", "iio", "trace-file"):
+        (row,) = (row for row in rows(page) if row[0] == f"`{meter}`")
+        named = set(re.findall(r"`(\w+)`", row[1]))
+        taken = set(inspect.signature(plugins.load("meters", meter)).parameters)
+        assert taken <= named <= taken | {"rails", "fit"}, meter  # values of pi5-pmic's total
 
 
 def python(folder: Path, *arguments: str) -> str:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from nasopt import plugins
-from nasopt.errors import MeasurementError
+from nasopt.errors import MeasurementError, UsageError
 from nasopt.hardware.meters.base import EnergyMeter, LoadModel, Paced, Window
 from nasopt.hardware.meters.codecarbon import CodeCarbonMeter
 from nasopt.hardware.meters.iio import IioMeter
@@ -13,6 +12,8 @@ from nasopt.hardware.meters.nvml import NvmlMeter
 from nasopt.hardware.meters.pmic import PiPmicMeter
 from nasopt.hardware.meters.rapl import RaplMeter
 from nasopt.hardware.meters.trace import TraceFileMeter
+from nasopt.hardware.options import build
+from nasopt.spec.hardware import PluginSpec
 
 __all__ = [
     "CodeCarbonMeter",
@@ -31,17 +32,21 @@ __all__ = [
 ]
 
 
-def meter_for(name: str) -> EnergyMeter:
-    """The meter of this name; `auto` is `rapl` where its counters are readable and `codecarbon` otherwise.
+def meter_for(choice: str | PluginSpec) -> EnergyMeter:
+    """The meter of this name and options; `auto` is `rapl` where its counters are readable, `codecarbon` otherwise.
 
     Raises:
         UnknownPluginError: no meter has this name.
+        UsageError: it has no such option.
         MeasurementError: it cannot be read here.
     """
-    if name == "auto":
+    choice = PluginSpec.model_validate(choice)
+    if choice.name == "auto":
+        if choice.options:
+            raise UsageError("the meter auto takes no options; name the meter that they belong to")
         try:
             return RaplMeter()
         except MeasurementError:
             return CodeCarbonMeter()
-    meter: EnergyMeter = plugins.load("meters", name)()
+    meter: EnergyMeter = build("meter", choice)
     return meter
