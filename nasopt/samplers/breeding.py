@@ -17,7 +17,7 @@ from optuna.trial import FrozenTrial
 
 from nasopt.errors import UsageError
 from nasopt.samplers.encoding import Array, Encoding, digest
-from nasopt.samplers.history import PROPOSAL, History, Seen, announced, history_of, read_points, read_trials
+from nasopt.samplers.history import PROPOSAL, History, Point, Seen, announced, history_of, read_points, read_trials
 
 Options = TypeVar("Options")
 
@@ -80,7 +80,7 @@ class BreedingSampler(BaseSampler):
         points = read_points(study, encoding)
         seen = Seen(points, encoding, own=trial.number)
         pinned = _pinned(trial, encoding)
-        rows = self._candidates(history_of(points, study, encoding), encoding)
+        rows = self.proposals(study, trial, points, encoding)
         settled = {p.trial.number for p in points if p.trial.state.is_finished()} | {trial.number}
         for _ in range(ANNOUNCED_TRIED):
             params, fresh = self._pick(rows, pinned, seen, encoding)
@@ -92,7 +92,11 @@ class BreedingSampler(BaseSampler):
                 break
         return params
 
-    def _candidates(self, history: History, encoding: Encoding) -> Iterator[Array]:
+    def proposals(
+        self, study: Study, trial: FrozenTrial, points: Sequence[Point], encoding: Encoding
+    ) -> Iterator[Array]:
+        """Rows (d,) for a trial, best first: offspring, or random while the population is not complete."""
+        history = history_of(points, study, encoding)
         if len(history) < self.population_size:
             return (encoding.draw(self._rng, 1)[0] for _ in itertools.count())
         return self.offspring(history, encoding, self._rng)

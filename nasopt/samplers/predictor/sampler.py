@@ -1,0 +1,184 @@
+"""`predictor`: learn each objective from the trials so far, and try next what should improve the front most.
+
+The way of predictor-guided architecture search [Cai2020, Once-for-All; Lu2020, NSGANetV2] with the acquisition of
+Bayesian optimisation: Gaussian processes over the choices on several scales of each objective
+(`surrogate`), the whole space or an evolution on the surrogates as candidates (`search`), exact
+expected hypervolume improvement (`boxes`). The first trials are homogeneous networks and points far from each
+other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from optuna import Study
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler
+from optuna.trial import FrozenTrial, TrialState
+
+from nasopt.samplers.breeding import BreedingSampler, check_integer, read_options
+from nasopt.samplers.encoding import Array, Encoding
+from nasopt.samplers.history import History, Point, history_of
+from nasopt.samplers.predictor.features import even_points
+from nasopt.samplers.predictor.search import Observations, Stage, prepare, rank
+
+EVEN = 5
+"""So many of the first trials at most are homogeneous."""
+SPREAD = 60
+"""Random points of which the farthest from all trials is tried, until `startup` trials are complete."""
+OFTEN, SELDOM = 5, 20
+"""The surrogates are fitted anew after a twenty-fifth of the trials, but within these numbers."""
+REMEMBERED = 4
+"""So many stages are kept in a process; the oldest go first."""
+_STAGES: dict[bytes, Stage] = {}
+"""Stages by the digest of what they rest on, so that a study may build its sampler anew for every trial."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PredictorOptions:
+    """What a study file may set."""
+
+    startup: int = 16
+    """Complete trials before the surrogates take over."""
+    pool: int = 1500
+    """Candidates that are ranked at each ask."""
+    whole: int = 20_000
+    """A space of at most so many points is searched completely when the surrogates are fitted."""
+
+    def __post_init__(self) -> None:
+        check_integer("startup", self.startup, 2)
+        check_integer("pool", self.pool, 10)
+        check_integer("whole", self.whole, 0)
+
+
+class PredictorSampler(BreedingSampler):
+    """Proposes by expected hypervolume improvement on surrogates that are rebuilt from the study's COMPLETE trials.
+
+    A stage (fits, candidates) serves a few asks. It follows from the first so many trials and nothing else, so that one
+    that another process made, or that was forgotten, comes out the same again.
+    """
+
+    def __init__(
+        self,
+        options: PredictorOptions,
+        *,
+        seed: int | None = None,
+        search_space: Mapping[str, BaseDistribution] | None = None,
+    ) -> None:
+        super().__init__(population_size=options.startup, seed=seed, search_space=search_space)
+        self._options = options
+        self._seed = int(self._rng.integers(2**31))
+
+    def reseed_rng(self) -> None:
+        """Seed all generators anew."""
+        super().reseed_rng()
+        self._seed = int(self._rng.integers(2**31))
+
+    def offspring(self, history: History, encoding: Encoding, rng: np.random.Generator) -> Iterator[Array]:
+        """Rows (d,) for a study of which nothing but its history is known."""
+        observations = Observations(
+            codes=history.codes,
+            losses=history.losses,
+            feasible=history.feasible,
+            constraints=np.empty((len(history), 0)),
+        )
+        stage = prepare(encoding, observations, pool=self._options.pool, whole=self._options.whole, rng=rng)
+        yield from rank(stage, encoding, observations, history.codes, rng)
+
+    def proposals(
+        self, study: Study, trial: FrozenTrial, points: Sequence[Point], encoding: Encoding
+    ) -> Iterator[Array]:
+        """Rows (d,), best first."""
+        rng = np.random.default_rng([self._seed, trial.number])
+        taken = [p.row for p in points if p.row is not None and p.trial.number != trial.number]
+        known = np.array([row for row in taken if not np.isnan(row).any()]).reshape(-1, len(encoding.axes))
+        complete = [p for p in points if p.trial.state == TrialState.COMPLETE and p.row is not None]
+        if len(complete) < self._options.startup:
+            return _first(encoding, known, rng)
+        observations = _observe(complete, history_of(points, study, encoding))
+        stage = self._stage(study, complete, encoding)
+        return iter(rank(stage, encoding, observations, known, rng))
+
+    def _stage(self, study: Study, complete: Sequence[Point], encoding: Encoding) -> Stage:
+        """Fits and candidates after the last refit, remembered under all that they rest on."""
+        first = complete[: _last_refit(len(complete), self._options.startup)]
+        key = _digest(study, first, encoding, self._options)
+        if (found := _STAGES.pop(key, None)) is None:
+            observations = _observe(first, history_of(first, study, encoding))
+            rng = np.random.default_rng(len(first))
+            found = prepare(encoding, observations, pool=self._options.pool, whole=self._options.whole, rng=rng)
+        _STAGES[key] = found
+        while len(_STAGES) > REMEMBERED:
+            _STAGES.pop(next(iter(_STAGES)), None)
+        return found
+
+
+def _digest(study: Study, points: Sequence[Point], encoding: Encoding, options: PredictorOptions) -> bytes:
+    """Name of what a stage is made from."""
+    named = (study.directions, [(axis.name, axis.distribution) for axis in encoding.axes], options)
+    seen = [(p.trial.values, sorted(p.trial.constraints.items())) for p in points]
+    rows = np.array([p.row for p in points])
+    return hashlib.sha256(repr((named, seen)).encode() + rows.tobytes()).digest()
+
+
+def _last_refit(count: int, startup: int) -> int:
+    """The largest number of trials up to `count` after which surrogates are fitted."""
+    last = startup
+    while (following := last + min(SELDOM, max(OFTEN, last // 25))) <= count:
+        last = following
+    return last
+
+
+def _first(encoding: Encoding, known: Array, rng: np.random.Generator) -> Iterator[Array]:
+    """Homogeneous points, then points far from everything tried: rows (d,) without end."""
+    yield from (row for row in even_points(encoding, EVEN) if not (known == row).all(axis=1).any())
+    tops = np.array([axis.top for axis in encoding.axes])
+    choices = np.array([axis.kind == "choice" for axis in encoding.axes])
+    for _ in itertools.count():
+        drawn = encoding.draw(rng, SPREAD)
+        if len(known):
+            apart = np.abs(drawn[:, None] - known[None])
+            distances = np.where(choices, apart > 0, apart / tops).sum(axis=2)
+            drawn = drawn[np.argsort(-(distances.min(axis=1) + 0.01 * distances.mean(axis=1)), kind="stable")]
+        yield from drawn[:3]
+
+
+def _observe(complete: Sequence[Point], history: History) -> Observations:
+    """The history with each constraint by itself: compressed, feasible at 0 and below; a missing one is infinite."""
+    names = sorted({name for p in complete for name in p.trial.constraints})
+    raw = np.array([[p.trial.constraints.get(name, np.inf) for name in names] for p in complete], dtype=float)
+    raw = raw.reshape(len(complete), len(names))
+    columns = [_compressed(column) for column in raw.T]
+    broken = ~history.feasible & (raw <= 0.0).all(axis=1)
+    if broken.any():  # an objective was infinite
+        columns.append(np.where(broken, 1.0, -1.0))
+    constraints = np.stack(columns, axis=1) if columns else np.empty((len(complete), 0))
+    return Observations(codes=history.codes, losses=history.losses, feasible=history.feasible, constraints=constraints)
+
+
+def _compressed(column: Array) -> Array:
+    """Constraint values (n,) with far ones drawn in and 0 left where it is."""
+    finite = column[np.isfinite(column)]
+    unit = float(np.median(np.abs(finite))) if len(finite) else 1.0
+    scaled = np.arcsinh(column / (unit or 1.0))
+    bound = float(np.abs(scaled[np.isfinite(scaled)]).max(initial=1.0)) + 1.0
+    return np.clip(scaled, -bound, bound)
+
+
+def predictor(
+    *,
+    seed: int | None = None,
+    search_space: Mapping[str, BaseDistribution] | None = None,
+    **options: Any,
+) -> BaseSampler:
+    """The predictor-guided sampler; its options are those of PredictorOptions.
+
+    Raises:
+        UsageError: an option that it does not take, or a value that it refuses.
+    """
+    return PredictorSampler(read_options("predictor", PredictorOptions, options), seed=seed, search_space=search_space)

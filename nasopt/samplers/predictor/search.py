@@ -1,0 +1,295 @@
+"""From observations to ranked proposals: fit, search the surrogate, and rank by expected hypervolume improvement."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import moocore
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr  # type: ignore[import-untyped]
+
+from nasopt.samplers.encoding import Array, Encoding
+from nasopt.samplers.predictor import process, surrogate
+from nasopt.samplers.predictor.boxes import expected_improvement, improvement, open_boxes
+from nasopt.samplers.predictor.features import Features, cardinality, cross, enumerate_points, mutate, neighbours
+
+NEAR = 0.1
+"""Observations matter by exp(-distance to the front / NEAR), the front spanning 0 to 1."""
+PROMISING = 1e-3
+"""An extreme of the front counts as reachable when its expected gain is at least so much of the front's span."""
+MARGIN = 1.1
+"""The reference point lies at so much of the front's worst corner."""
+DARING = (1.0, 0.3)
+"""What deviations are multiplied by, in turns: uncertainty promises more than what is expected to be good already."""
+WORTH = 0.1
+"""The smaller deviations are used where the best gain under them is at least so much of that under the whole ones."""
+FITTED, CONDITIONED = 250, 300
+"""So many observations teach hyperparameters and posterior; of more, those near the front and some at random."""
+GENERATIONS, CHILDREN, PARENTS = 8, 800, 200
+WIDEST = {4: 60}
+"""Points of the front that four objectives keep for improvements; more objectives keep FEWEST, fewer keep all."""
+FEWEST = 24
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observations:
+    """What COMPLETE trials teach, all minimised, the front's ideal at 0 and its nadir at 1."""
+
+    codes: Array  # (n, d)
+    losses: Array  # (n, m)
+    feasible: NDArray[np.bool_]  # (n,)
+    constraints: Array  # (n, c), compressed; feasible at 0 and below
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def take(self, rows: NDArray[np.intp]) -> Observations:
+        """Some of them."""
+        return Observations(
+            codes=self.codes[rows],
+            losses=self.losses[rows],
+            feasible=self.feasible[rows],
+            constraints=self.constraints[rows],
+        )
+
+    def front(self) -> Array:
+        """Losses (f, m) of the feasible points that no other dominates, each once."""
+        inside = np.unique(self.losses[self.feasible], axis=0)
+        return inside[moocore.is_nondominated(inside)] if len(inside) else inside
+
+    def distances(self) -> Array:
+        """Additive epsilon distance (n,) of each point to the front; 0 on it, 0 everywhere without a front."""
+        front = self.front()
+        if not len(front):
+            return np.zeros(len(self))
+        nearest = np.full(len(self), np.inf)
+        for point in front:
+            np.minimum(nearest, (self.losses - point).max(axis=1), out=nearest)
+        return np.maximum(nearest, 0.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Belief:
+    """Surrogates of objectives and constraints, conditioned on observations."""
+
+    features: Features
+    objectives: tuple[surrogate.Surrogate, ...]
+    constraints: tuple[process.Posterior, ...]
+
+    def losses(self, codes: Array, *, leading: bool = False) -> tuple[Array, Array]:
+        """Mean and deviation (n, m) at codes (n, d)."""
+        x = self.features(codes)
+        parts = [s.predict(x, leading=leading) for s in self.objectives]
+        return np.stack([p[0] for p in parts], axis=1), np.stack([p[1] for p in parts], axis=1)
+
+    def feasibility(self, codes: Array) -> Array:
+        """Probability (n,) that all constraints hold, taken as independent."""
+        chance = np.ones(len(codes))
+        if self.constraints:
+            x = self.features(codes)
+            for posterior in self.constraints:
+                mean, deviation = posterior.predict(x)
+                chance *= ndtr(-mean / deviation)
+        return chance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """What stays for a few asks, since it takes longest: hyperparameters, the points worth ranking, the reference."""
+
+    features: Features
+    views: tuple[tuple[surrogate.View, ...], ...]
+    constraint_kernels: tuple[process.Kernel, ...]
+    kept: NDArray[np.intp]  # rows of the observations that later posteriors rest on
+    pool: Array  # (p, d)
+    count: int
+
+
+def teachers(observations: Observations, limit: int, rng: np.random.Generator) -> NDArray[np.intp]:
+    """Rows of at most `limit` observations: four in five nearest to the front, the rest at random."""
+    n = len(observations)
+    if n <= limit:
+        return np.arange(n)
+    order = np.argsort(observations.distances(), kind="stable")
+    near = 4 * limit // 5
+    return np.sort(np.concatenate([order[:near], rng.choice(order[near:], size=limit - near, replace=False)]))
+
+
+def believe(
+    features: Features,
+    views: tuple[tuple[surrogate.View, ...], ...],
+    constraint_kernels: tuple[process.Kernel, ...],
+    observations: Observations,
+) -> Belief:
+    """Condition fitted views on observations."""
+    x = features(observations.codes)
+    return Belief(
+        features=features,
+        objectives=tuple(surrogate.condition(v, x, observations.losses[:, i]) for i, v in enumerate(views)),
+        constraints=tuple(
+            process.condition(k, x, observations.constraints[:, i]) for i, k in enumerate(constraint_kernels)
+        ),
+    )
+
+
+def prepare(
+    encoding: Encoding, observations: Observations, *, pool: int, whole: int, rng: np.random.Generator
+) -> Stage:
+    """Fit the surrogates and search them for the points that may improve the front.
+
+    A space of at most `whole` points is searched completely, a larger one by evolution on the surrogates.
+    """
+    features = Features(encoding)
+    sample = teachers(observations, FITTED, rng)
+    fitted = observations.take(sample)
+    x = features(fitted.codes)
+    importance = np.exp(-observations.distances()[sample] / NEAR) + 1e-6
+    views = tuple(surrogate.fit(features.groups, x, values, importance) for values in fitted.losses.T)
+    constraint_kernels = tuple(
+        process.fit(features.groups, x, fitted.constraints[:, i]) for i in range(fitted.constraints.shape[1])
+    )
+    kept = teachers(observations, CONDITIONED, rng)
+    belief = believe(features, views, constraint_kernels, observations.take(kept))
+    front = observations.front()
+    if cardinality(encoding) <= whole:
+        points = enumerate_points(encoding)
+        values, _ = _optimism(belief, points, front, observations)
+    else:
+        points, values = _evolve(encoding, belief, observations, rng)
+    best = np.argsort(-values, kind="stable")[:pool]
+    return Stage(
+        features=features,
+        views=views,
+        constraint_kernels=constraint_kernels,
+        kept=kept,
+        pool=points[best],
+        count=len(observations),
+    )
+
+
+def _corner(mean: Array, deviation: Array, front: Array) -> Array:
+    """The worst corner (m,) that the front would have with the extremes that are still promising.
+
+    The front's own corner hides what is better than the best in one objective and worse than the worst in another.
+    """
+    corner = np.ones(mean.shape[1])
+    if not len(front):
+        return np.maximum(corner, np.quantile(mean, 0.9, axis=0))
+    for k in range(mean.shape[1]):
+        gap = front[:, k].min() - mean[:, k]
+        u = gap / deviation[:, k]
+        gain = gap * ndtr(u) + deviation[:, k] * np.exp(-0.5 * u * u) / np.sqrt(2.0 * np.pi)
+        best = int(np.argmax(gain))
+        if gain[best] > PROMISING:
+            others = np.arange(mean.shape[1]) != k
+            corner[others] = np.maximum(corner[others], mean[best][others])
+    return corner
+
+
+def boxes(front: Array, corner: Array) -> tuple[Array, Array]:
+    """What a front (f, m) leaves open below MARGIN times the corner (m,), thinned where objectives are many."""
+    reference = MARGIN * corner
+    m = len(corner)
+    inside = front[(front < reference).all(axis=1)] if len(front) else np.empty((0, m))
+    limit = len(inside) if m <= 3 else WIDEST.get(m, FEWEST)
+    if len(inside) > limit:
+        chosen = [int(inside.sum(axis=1).argmin())]
+        apart = np.abs(inside - inside[chosen[0]]).max(axis=1)
+        while len(chosen) < limit:
+            chosen.append(int(apart.argmax()))
+            apart = np.minimum(apart, np.abs(inside - inside[chosen[-1]]).max(axis=1))
+        inside = inside[chosen]
+    return open_boxes(inside, reference)
+
+
+def _optimism(
+    belief: Belief, codes: Array, front: Array, observations: Observations, corner: Array | None = None
+) -> tuple[Array, Array]:
+    """How much points (n, d) would improve the front a deviation better than expected (n,), and the corner used."""
+    mean, deviation = belief.losses(codes, leading=True)
+    if corner is None:
+        unseen = ~_among(codes, observations.codes)
+        corner = _corner(mean[unseen], deviation[unseen], front) if unseen.any() else np.ones(mean.shape[1])
+    lower, upper = boxes(front, corner)
+    values = improvement(mean - deviation, lower, upper) + 1e-3 * improvement(mean - 2.0 * deviation, lower, upper)
+    values *= belief.feasibility(codes)
+    values[_among(codes, observations.codes)] = -1.0
+    return values, corner
+
+
+def _evolve(
+    encoding: Encoding, belief: Belief, observations: Observations, rng: np.random.Generator
+) -> tuple[Array, Array]:
+    """Points (n, d) that an evolution on the surrogates came by, and their optimistic values (n,)."""
+    front = observations.front()
+    near = np.nan_to_num(observations.codes[np.argsort(observations.distances(), kind="stable")[:40]])
+    start = np.concatenate([encoding.draw(rng, CHILDREN), neighbours(encoding, near, rng)])
+    points = np.unique(start, axis=0)
+    values, corner = _optimism(belief, points, front, observations)
+    for _ in range(GENERATIONS):
+        parents = np.concatenate([points[np.argsort(-values, kind="stable")[:PARENTS]], near])
+        first, second = rng.integers(len(parents), size=(2, CHILDREN))
+        bred = cross(parents[first], parents[second], rng)
+        bred[: CHILDREN // 2] = parents[first[: CHILDREN // 2]]
+        children = mutate(encoding, bred, rng.integers(0, 4, size=CHILDREN), rng)
+        children = np.unique(children, axis=0)
+        children = children[~_among(children, points)]
+        if not len(children):
+            break
+        new, _ = _optimism(belief, children, front, observations, corner)
+        points, values = np.concatenate([points, children]), np.concatenate([values, new])
+    return points, values
+
+
+def _among(codes: Array, others: Array) -> NDArray[np.bool_]:
+    """Mask (n,) of codes (n, d) that are rows of others (k, d)."""
+    if not len(others) or not len(codes):
+        return np.zeros(len(codes), dtype=bool)
+    whole = np.dtype((np.void, codes.dtype.itemsize * codes.shape[1]))
+    return np.isin(
+        np.ascontiguousarray(codes + 0.0).view(whole).ravel(), np.ascontiguousarray(others + 0.0).view(whole).ravel()
+    )
+
+
+def rank(stage: Stage, encoding: Encoding, observations: Observations, taken: Array, rng: np.random.Generator) -> Array:
+    """The pool's points (n, d) that are not `taken` (k, d), by expected hypervolume improvement, best first.
+
+    Taken points without an outcome yet count as if they came out as expected, so that workers spread.
+    """
+    rows = np.concatenate([stage.kept, np.arange(stage.count, len(observations))])
+    belief = believe(stage.features, stage.views, stage.constraint_kernels, observations.take(rows))
+    front = observations.front()
+    pending = taken[~_among(taken, observations.codes)]
+    if len(pending):
+        expected, _ = belief.losses(pending)
+        likely = belief.feasibility(pending) > 0.5
+        front = np.unique(np.concatenate([front, expected[likely]]), axis=0)
+        front = front[moocore.is_nondominated(front)] if len(front) else front
+    recent = np.nan_to_num(observations.codes[stage.count :])
+    pool = np.concatenate([stage.pool, neighbours(encoding, recent, rng)]) if len(recent) else stage.pool
+    pool = np.unique(pool, axis=0)
+    pool = pool[~_among(pool, taken)]
+    if not len(pool):
+        return pool
+    mean, deviation = belief.losses(pool)
+    lower, upper = boxes(front, _corner(mean, deviation, front))
+    daring = DARING[len(taken) % len(DARING)]
+    values = _value(mean, deviation, lower, upper, daring) * belief.feasibility(pool)
+    if cardinality(encoding) == np.inf:  # refine what a pool of points can only come near to
+        best = np.repeat(pool[np.argsort(-values, kind="stable")[:10]], 30, axis=0)
+        finer = mutate(encoding, best, rng.integers(1, 3, size=len(best)), rng)
+        gains = _value(*belief.losses(finer), lower, upper, daring) * belief.feasibility(finer)
+        pool, values = np.concatenate([pool, finer]), np.concatenate([values, gains])
+    return pool[np.argsort(-values, kind="stable")]
+
+
+def _value(mean: Array, deviation: Array, lower: Array, upper: Array, daring: float) -> Array:
+    """Expected improvement (n,) of predictions mean and deviation (n, m)."""
+    hopeful = 1e-9 * improvement(mean - 2.0 * deviation, lower, upper)
+    expected = expected_improvement(mean, deviation, lower, upper)
+    if daring < 1.0:
+        sober = expected_improvement(mean, daring * deviation, lower, upper)
+        if sober.max() > WORTH * expected.max():
+            expected = sober
+    return expected + hopeful
