@@ -1,7 +1,7 @@
 """Samplers on tables whose true fronts are known, and on disguises of these tables.
 
     python benchmarks/samplers.py [--seeds 10] [--trials 200] [--samplers NAME ...] [--only TABLE ...] [--report FILE]
-                                  [--cache data/samplers.jsonl] [--json]
+                                  [--parts long disguises] [--cache data/samplers.jsonl] [--json]
 
 Every run is kept in the cache under its settings and the source of our samplers, so that an interrupted command goes on
 and changed code is measured anew; the report benchmarks/samplers.md is written from it. Needs NASOPT_REFERENCE
@@ -62,6 +62,7 @@ GOALS = (
 PYMOO = ("nsga2", "nsga3", "smsemoa", "agemoea", "spea2", "ctaea", "moead")
 MARKS = (50, 100, 200)
 LONG, LONG_ASKED = 5000, 100
+PARTS = ("long", "disguises")
 
 
 OURS = ("predictor", *(f"pymoo-{n}" for n in PYMOO), "evolution")
@@ -235,8 +236,10 @@ def _summary(runs: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def measure(tables: list[Table], cache: Cache, seeds: int, trials: int, samplers: list[str]) -> Iterator[Row]:
-    """The rows of the tables, then those of long studies, then those of the disguises."""
+def measure(
+    tables: list[Table], cache: Cache, seeds: int, trials: int, samplers: list[str], parts: list[str]
+) -> Iterator[Row]:
+    """The rows of the tables, then as far as asked for those of long studies and of the disguises."""
 
     def several(part: str, table: Table, sampler: str, count: int) -> Row:
         runs = [
@@ -245,14 +248,18 @@ def measure(tables: list[Table], cache: Cache, seeds: int, trials: int, samplers
         ]
         return {"part": part, "table": table.name, "sampler": sampler, **_summary(runs)}
 
+    for count in range(1, seeds):  # seed by seed, so that an interrupted run has all tables alike
+        for sampler in samplers:
+            for table in tables:
+                several("tables", table, sampler, count)
     for sampler in samplers:
         for table in tables:
             yield several("tables", table, sampler, seeds)
     for table in tables:
-        if "predictor" in samplers and len(table.losses) > LONG:
+        if "long" in parts and "predictor" in samplers and len(table.losses) > LONG:
             result = cache.get(f"to {LONG} trials", table, "predictor", 0, partial(run_long, table, "predictor", 0))
             yield {"part": "long", "table": table.name, "sampler": "predictor", **result}
-    for table in tables:
+    for table in tables if "disguises" in parts else ():
         for number, disguise in enumerate(DISGUISES):
             other = disguise(table, np.random.default_rng(number))
             for sampler in (n for n in DISGUISED if n in samplers):
@@ -334,6 +341,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", choices=list(OBJECTIVES), default=list(OBJECTIVES), metavar="TABLE")
     names = [*OPTUNAS, *plugins.names("samplers")]
     parser.add_argument("--samplers", nargs="*", choices=names, default=[*OURS, *OPTUNAS], metavar="NAME")
+    parser.add_argument("--parts", nargs="*", choices=PARTS, default=list(PARTS), help="besides the tables")
     parser.add_argument("--report", type=Path, default=REPORT)
     parser.add_argument("--json", action="store_true", help="print figures as JSON and write no report")
     arguments = parser.parse_args()
@@ -343,7 +351,7 @@ def main() -> None:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     tables = [load(name, folder) for name in arguments.only]
     cache = Cache(arguments.cache)
-    rows = list(measure(tables, cache, arguments.seeds, arguments.trials, arguments.samplers))
+    rows = list(measure(tables, cache, arguments.seeds, arguments.trials, arguments.samplers, arguments.parts))
     if arguments.json:
         print(json.dumps(rows, indent=2))
         return
