@@ -19,7 +19,7 @@ from optuna.trial import TrialState
 
 from nasopt.errors import UsageError
 from nasopt.samplers.encoding import Encoding
-from nasopt.samplers.predictor import predictor, process
+from nasopt.samplers.predictor import predictor, process, search
 from nasopt.samplers.predictor.boxes import expected_improvement, improvement, open_boxes
 from nasopt.samplers.predictor.features import Features, enumerate_points, even_points, mutate, neighbours
 from nasopt.samplers.predictor.surrogate import POWERS, Scale, moments, score
@@ -88,6 +88,21 @@ def test_a_new_process_goes_on_as_the_old_one_would() -> None:
     assert [t.params for t in resumed.trials] == [t.params for t in straight.trials]
 
 
+def test_a_sampler_built_anew_for_every_trial_keeps_its_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    fitted = []
+
+    def counted(encoding: Encoding, observations: search.Observations, **settings: Any) -> search.Stage:
+        fitted.append(len(observations))
+        return search.prepare(encoding, observations, **settings)
+
+    monkeypatch.setattr("nasopt.samplers.predictor.sampler.prepare", counted)
+    study = _study()
+    for number in range(30):
+        study.sampler = predictor(seed=number, search_space=CELL, pool=401)  # a pool that no other test has
+        _run(study, 1)
+    assert fitted == [16, 21, 26]
+
+
 def test_running_trials_are_spread_around() -> None:
     study = _study()
     _run(study, 20)
@@ -97,8 +112,9 @@ def test_running_trials_are_spread_around() -> None:
     assert sure == 12
 
 
-def test_avoids_what_constraints_refuse() -> None:
-    study = _study()
+@pytest.mark.parametrize("seed", [0, 1])
+def test_avoids_what_constraints_refuse(seed: int) -> None:
+    study = _study(seed=seed)
     for _ in range(60):
         trial = study.ask(CELL)
         trial.set_constraint("skips", sum(v == "skip" for v in trial.params.values()) - 1.0)
