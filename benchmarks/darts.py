@@ -1,6 +1,6 @@
 """What an architecture prior is worth: `darts` against its controls and another sampler, on CIFAR-10, at equal cost.
 
-    python benchmarks/darts.py [--folder darts-benchmark] [--budget 900] [--seeds 1] [--hours 1] [--report FILE]
+    python benchmarks/darts.py [--folder darts-benchmark] [--budget 900] [--seeds 1] [--hours 4]
 
 Networks of at most 5 million multiply-accumulates, 10,000 training images, three preferences between accuracy and the
 latency that a datasheet model of a Raspberry Pi 4 gives. All arms search one supernet and inherit its weights; an arm
@@ -23,10 +23,12 @@ from statistics import mean
 from typing import Any
 
 import numpy as np
+from optuna.distributions import CategoricalDistribution
 
 from nasopt import plugins
 from nasopt.cache import Cache
 from nasopt.database import open_storage
+from nasopt.models import count
 from nasopt.prior import ArchitecturePrior
 from nasopt.problems.big_little import BigLittleProblem
 from nasopt.report import load_view
@@ -74,6 +76,11 @@ PRIOR_NEEDED = ("darts", "darts, shuffled p")
 ARMS["evolution"] = {"name": "evolution", "options": {"population_size": 12}}
 if "predictor" in plugins.names("samplers"):
     ARMS["predictor"] = {"name": "predictor"}
+
+
+FRACTIONS = (0.5, 1.0)
+"""Of the budget that all arms have used up."""
+TRIALS = (10, 25, 50, 100)
 
 
 class TurnTakenError(Exception):
@@ -183,70 +190,139 @@ def front(folder: Path, arm: Arm, limit: float) -> tuple[np.ndarray, int]:
 
 
 def table(folder: Path, competitors: list[Arm], prior: ArchitecturePrior) -> dict[str, Any]:
-    """Hypervolumes at equal cost, as shares of that of all trials together."""
+    """Hypervolumes at equal cost and at equal trials, as shares of that of all trials together."""
     limit = min(arm.total for arm in competitors)
-    everything = np.concatenate([front(folder, arm, np.inf)[0] for arm in competitors])
+    points = {id(arm): front(folder, arm, np.inf)[0] for arm in competitors}
+    everything = np.concatenate(list(points.values()))
     low, high = everything.min(axis=0), everything.max(axis=0)
     reference = np.array([-0.1, high[1] + 0.1 * (high[1] - low[1])])  # accuracy as good as guessing
     whole = hypervolume(everything, reference)
+    fewest = min(len(p) for p in points.values())
+    counts = [n for n in TRIALS if n < fewest] + [fewest]
     rows = []
-    for label in ARMS:
+    for label in dict.fromkeys(arm.label for arm in competitors):
         runs = [arm for arm in competitors if arm.label == label]
-        row: dict[str, Any] = {"arm": label, "charged_s": runs[0].charged}
-        for fraction in (0.25, 0.5, 1.0):
-            losses = [front(folder, arm, fraction * limit) for arm in runs]
-            shares = [hypervolume(points, reference) / whole for points, _ in losses]
-            row[f"hypervolume_{fraction:g}"] = shares
-            row[f"trials_{fraction:g}"] = [count for _, count in losses]
-        rows.append(row)
-    trials = min(len(front(folder, arm, np.inf)[0]) for arm in competitors)
-    for row in rows:
-        runs = [arm for arm in competitors if arm.label == row["arm"]]
-        row["hypervolume_at_equal_trials"] = [
-            hypervolume(front(folder, arm, np.inf)[0][:trials], reference) / whole for arm in runs
-        ]
-    keys = range(len(prior.preferences))
+        done = {f: [front(folder, arm, f * limit) for arm in runs] for f in FRACTIONS}
+        by_cost = {f: [hypervolume(p, reference) / whole for p, _ in found] for f, found in done.items()}
+        by_trials = {n: [hypervolume(points[id(arm)][:n], reference) / whole for arm in runs] for n in counts}
+        trials = [count for _, count in done[1.0]]
+        rows.append(
+            {"arm": label, "charged_s": runs[0].charged, "trials": trials, "by_cost": by_cost, "by_trials": by_trials}
+        )
+    modes = [prior.mode(row) for row in range(len(prior.preferences))]
     return {
         "budget_s": limit,
-        "equal_trials": trials,
-        "reference": [-reference[0], reference[1]],
+        "seeds": len({arm.seed for arm in competitors}),
+        "best_accuracy": float(-low[0]),
+        "latency_ms": [float(low[1]), float(high[1])],
+        "reference": [float(-reference[0]), float(reference[1])],
         "rows": rows,
-        "prior": {**prior.summary(), "modes": [prior.mode(k) for k in keys], "epochs": [dict(e) for e in prior.epochs]},
+        "prior": {**prior.summary(), "modes": modes, "epochs": [dict(e) for e in prior.epochs]},
     }
 
 
-def spread(values: list[float]) -> str:
-    text = f"{mean(values):.4f}"
-    return text if len(values) == 1 else f"{text} ({min(values):.4f} to {max(values):.4f})"
+def page(result: dict[str, Any], supernet: dict[str, Any]) -> str:
+    """The report as Markdown."""
+    prior, accuracies = result["prior"], supernet["subnet_accuracy"]
+    by_arm = {row["arm"]: mean(row["by_cost"][1.0]) for row in result["rows"]}
+    few = min(result["rows"][0]["by_trials"])
+    early = {row["arm"]: mean(row["by_trials"][few]) for row in result["rows"]}
+    return "\n".join(
+        [
+            "# What an architecture prior is worth",
+            "",
+            f"Written by `python benchmarks/darts.py`: {supernet['data']}, {supernet['images']:,} training images, "
+            "objectives accuracy (validation, weights inherited from the supernet) and estimated latency of "
+            f"{supernet['device']}. The largest pair has {supernet['largest_macs'] / 1e6:.2f} million "
+            "multiply-accumulates. The supernet is the same for all arms and charged to none; 20 random sub-networks "
+            f"of it reach {min(accuracies):.1%} to {max(accuracies):.1%}. Processor seconds on a machine that others used "
+            f"too; the arms took turns. {result['seeds']} seeds of the samplers on one supernet and one prior: mean "
+            "(smallest to largest).",
+            "",
+            "Hypervolume as a share of that of all arms' trials together, up to accuracy "
+            f"{result['reference'][0]:.0%} and {result['reference'][1]:.3f} ms. Trials reached {result['best_accuracy']:.1%} and "
+            f"{result['latency_ms'][0]:.3f} to {result['latency_ms'][1]:.3f} ms.",
+            "",
+            *cost_lines(result),
+            "",
+            "The same at equal trials, the prior for free:",
+            "",
+            *trial_lines(result),
+            "",
+            f"Verdict, in the order of the means: at {result['budget_s']:.0f} s {ranking(by_arm)}; after {few} trials "
+            f"each, the prior for free, {ranking(early)}.",
+            "",
+            f"The prior ({prior['method']}, {prior['cpu_seconds']:.0f} s) says:",
+            "",
+            *prior_lines(prior),
+            "",
+            "Modes are width-depth-kernel-expansion of each stage. After each epoch entropy of p (share of the uniform "
+            "one's) and mean probability of the smallest choices were "
+            + ", ".join(f"{e['entropy']:.2f} and {e['smallest_share']:.2f}" for e in prior["epochs"])
+            + ".",
+            "",
+        ]
+    )
 
 
-def written(result: dict[str, Any]) -> str:
-    """The figures as Markdown."""
+def ranking(means: dict[str, float]) -> str:
+    ordered = sorted(means.items(), key=lambda item: -item[1])
+    return ", ".join(f"{arm} {value:.3f}" for arm, value in ordered)
+
+
+def cost_lines(result: dict[str, Any]) -> list[str]:
     lines = [
-        f"| arm | charged for the prior (s) | trials | hypervolume at 25% | 50% | 100% of {result['budget_s']:.0f} s "
-        f"| at {result['equal_trials']} trials, prior free |",
-        "|---|---|---|---|---|---|---|",
+        f"| arm | charged for the prior (s) | trials | at 50% | at 100% of {result['budget_s']:.0f} s |",
+        "|---|---|---|---|---|",
     ]
     for row in result["rows"]:
-        shares = [spread(row[f"hypervolume_{f}"]) for f in ("0.25", "0.5", "1")]
-        count = "/".join(str(n) for n in row["trials_1"])
-        equal = spread(row["hypervolume_at_equal_trials"])
-        lines.append(f"| {row['arm']} | {row['charged_s']:.0f} | {count} | {' | '.join(shares)} | {equal} |")
-    prior = result["prior"]
-    lines += ["", "| preference (accuracy, latency) | entropy of p / uniform | smallest choices | mode: little; big |"]
-    lines += ["|---|---|---|---|"]
-    for weights, entropy, smallest, mode in zip(
-        prior["preferences"], prior["entropy"], prior["smallest_share"], prior["modes"], strict=True
-    ):
+        shares = " | ".join(spread(row["by_cost"][f]) for f in FRACTIONS)
+        lines.append(f"| {row['arm']} | {row['charged_s']:.0f} | {', '.join(map(str, row['trials']))} | {shares} |")
+    return lines
+
+
+def trial_lines(result: dict[str, Any]) -> list[str]:
+    counts = list(result["rows"][0]["by_trials"])
+    lines = [f"| arm | {' | '.join(f'{n} trials' for n in counts)} |", "|---" * (1 + len(counts)) + "|"]
+    for row in result["rows"]:
+        lines.append(f"| {row['arm']} | {' | '.join(spread(row['by_trials'][n]) for n in counts)} |")
+    return lines
+
+
+def prior_lines(prior: dict[str, Any]) -> list[str]:
+    lines = [
+        "| preference (accuracy, latency) | entropy of p / uniform | smallest choices | mode of little; of big |",
+        "|---|---|---|---|",
+    ]
+    rows = zip(prior["preferences"], prior["entropy"], prior["smallest_share"], prior["modes"], strict=True)
+    for weights, entropy, smallest, mode in rows:
         shown = "; ".join(_mode(mode, role) for role in ("little", "big"))
         lines.append(f"| {', '.join(f'{w:.2f}' for w in weights)} | {entropy:.2f} | {smallest:.2f} | {shown} |")
-    return "\n".join(lines)
+    return lines
+
+
+def spread(values: list[float]) -> str:
+    text = f"{mean(values):.3f}"
+    return text if len(values) == 1 else f"{text} ({min(values):.3f} to {max(values):.3f})"
 
 
 def _mode(mode: dict[str, Any], role: str) -> str:
-    """Stages as width-depth-kernel-expansion."""
     axes = ("width", "depth", "kernel", "expansion")
     return " ".join("-".join(f"{mode[f'{role}.{stage}.{axis}']:g}" for axis in axes) for stage in (1, 2, 3, 4))
+
+
+def described(problem: BigLittleProblem) -> dict[str, Any]:
+    """What the report says of data, device and supernet."""
+    facts = problem.facts()
+    layout, space = problem.layout, problem.space
+    largest = {n: d.choices[-1] for n, d in space.distributions.items() if isinstance(d, CategoricalDistribution)}
+    return {
+        "data": facts["data"]["name"],
+        "images": facts["data"]["train"],
+        "device": problem.devices[0].profile.description,
+        "largest_macs": count(layout, space.decode({**largest, "router.tau": 0.5})).macs_hard,
+        "subnet_accuracy": facts["supernet"]["subnet_accuracy"],
+    }
 
 
 def main() -> None:
@@ -255,7 +331,8 @@ def main() -> None:
     parser.add_argument("--budget", type=float, default=900, help="processor seconds of an arm")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--hours", type=float, default=4.0, help="stop searching after so long; run again to go on")
-    parser.add_argument("--report", type=Path, help="write the figures there as JSON too")
+    parser.add_argument("--report", type=Path, default=HERE / "darts.md")
+    parser.add_argument("--json", type=Path, help="write the figures there too")
     given = parser.parse_args()
     folder = given.folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)
@@ -264,9 +341,9 @@ def main() -> None:
     competitors = list(arms(folder, cache, prior, given.seeds))
     search(competitors, given.budget, given.hours)
     result = table(folder, competitors, prior)
-    if given.report:
-        given.report.write_text(json.dumps(result, indent=1))
-    print(written(result))
+    if given.json:
+        given.json.write_text(json.dumps(result, indent=1))
+    given.report.write_text(page(result, described(competitors[0].problem)))
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ class CotrainSpec(Section):
 class RelaxationSpec(Section):
     """Training of the differentiable relaxation, from which samplers that ask for it get their architecture prior."""
 
-    epochs: Whole = Field(default=6, ge=1)
+    epochs: Whole = Field(default=3, ge=1)
     """Passes over the training images; each weight step is followed by a step of the architecture on validation."""
     min_steps: Whole = Field(default=300, ge=0)
     """Train more epochs than asked where a small data set would leave fewer steps than these."""
