@@ -235,13 +235,13 @@ def page(result: dict[str, Any], supernet: dict[str, Any]) -> str:
             "objectives accuracy (validation, weights inherited from the supernet) and estimated latency of "
             f"{supernet['device']}. The largest pair has {supernet['largest_macs'] / 1e6:.2f} million "
             "multiply-accumulates. The supernet is the same for all arms and charged to none; 20 random sub-networks "
-            f"of it reach {min(accuracies):.1%} to {max(accuracies):.1%}. Processor seconds on a machine that others used "
-            f"too; the arms took turns. {result['seeds']} seeds of the samplers on one supernet and one prior: mean "
+            f"of it reach {min(accuracies):.1%} to {max(accuracies):.1%}. Processor seconds on a busy "
+            f"machine; arms took turns. {result['seeds']} seeds of the samplers on one supernet and one prior: mean "
             "(smallest to largest).",
             "",
             "Hypervolume as a share of that of all arms' trials together, up to accuracy "
-            f"{result['reference'][0]:.0%} and {result['reference'][1]:.3f} ms. Trials reached {result['best_accuracy']:.1%} and "
-            f"{result['latency_ms'][0]:.3f} to {result['latency_ms'][1]:.3f} ms.",
+            f"{result['reference'][0]:.0%} and {result['reference'][1]:.3f} ms. Trials reached "
+            f"{result['best_accuracy']:.1%} and {result['latency_ms'][0]:.3f} to {result['latency_ms'][1]:.3f} ms.",
             "",
             *cost_lines(result),
             "",
