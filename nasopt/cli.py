@@ -217,6 +217,7 @@ def export(
 def measure(
     model: Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="ONNX graph with fixed float32 inputs.")],
     device: Annotated[str, typer.Option(help="Device profile, by name or path.")] = "local",
+    meter: Annotated[str | None, typer.Option(help="Energy meter; the profile's own if left out.")] = None,
     as_json: Json = False,
 ) -> None:
     """Take latency, energy and memory of an ONNX model on a device."""
@@ -225,7 +226,7 @@ def measure(
     from nasopt.hardware import measure as measure_model
     from nasopt.hardware import measurement_table
 
-    taken = measure_model(model, device)
+    taken = measure_model(model, device, meter=meter)
     if as_json:
         _print_json(asdict(taken))
     else:

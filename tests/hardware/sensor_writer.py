@@ -24,9 +24,17 @@ def energy_j(curve: dict[str, float], t: float) -> float:
     return curve["base_w"] * t + curve["swing_w"] / curve["omega"] * (1 - math.cos(curve["omega"] * t))
 
 
-def write(sensor: dict[str, Any], t: float, curve: dict[str, float], descriptors: dict[str, int]) -> None:
-    path, share = sensor["path"], sensor["share"]
-    watts, joules = share * power_w(curve, t), share * energy_j(curve, t)
+def worked_j(plan: dict[str, Any]) -> float:
+    """What the watched process has drawn by computing: a constant power times its main thread's processor time."""
+    if not plan["watched_pid"]:
+        return 0.0
+    with open(f"/proc/{plan['watched_pid']}/schedstat") as file:
+        return plan["busy_w"] * int(file.read().split()[0]) / 1e9
+
+
+def write(sensor: dict[str, Any], t: float, plan: dict[str, Any], descriptors: dict[str, int]) -> None:
+    path, share, curve = sensor["path"], sensor["share"], plan["curve"]
+    watts, joules = share * power_w(curve, t), share * (energy_j(curve, t) + worked_j(plan))
     if sensor["kind"] == "value":
         value = int(sensor["offset"] + sensor["scale"] * (joules if sensor["of"] == "energy" else watts))
         if sensor["wrap"]:
@@ -61,7 +69,7 @@ def main() -> None:
             paused = command == "pause"
         for sensor in plan["sensors"]:
             if tick % sensor["ticks"] == 0 and not (paused and sensor["kind"] == "rows"):
-                write(sensor, time.monotonic() - plan["start"], plan["curve"], descriptors)
+                write(sensor, time.monotonic() - plan["start"], plan, descriptors)
         if not said:
             print("ready", flush=True)
             said = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -20,10 +21,17 @@ CURVE = {"base_w": 8.0, "swing_w": 3.0, "omega": 7.0}
 class Machine:
     """The sensors of one machine. Fill it, then enter `running`."""
 
-    def __init__(self, *, tick_s: float = 0.001) -> None:
+    def __init__(self, *, tick_s: float = 0.001, swing_w: float = 3.0, busy_w: float = 0.0) -> None:
+        """With `busy_w`, counters also hold this power times the processor time of the calling process."""
         self.start = time.monotonic()
-        self.curve = CURVE
-        self._plan: dict[str, Any] = {"start": self.start, "curve": CURVE, "tick_s": tick_s, "sensors": []}
+        self.curve = CURVE | {"swing_w": swing_w}
+        watched = {"busy_w": busy_w, "watched_pid": os.getpid() if busy_w else 0}
+        self._plan: dict[str, Any] = {
+            "start": self.start,
+            "curve": self.curve,
+            "tick_s": tick_s,
+            "sensors": [],
+        } | watched
         self._process: subprocess.Popen[str] | None = None
 
     def joules(self, moment: float) -> float:

@@ -118,11 +118,12 @@ def trace(root: Path) -> Iterator[tuple[Machine, Path]]:
 
 
 def agrees(meter: EnergyMeter, machine: Machine, tolerance: float, seconds: float = 1.5) -> bool:
-    with meter.window() as window:
+    def drawn_mj(window: object) -> float:
         start = time.monotonic()
         time.sleep(seconds)
-        end = time.monotonic()
-    truth_mj = 1e3 * (machine.joules(end) - machine.joules(start))
+        return 1e3 * (machine.joules(time.monotonic()) - machine.joules(start))
+
+    window, truth_mj = MeterSuite().around(meter, drawn_mj)
     return window.energy_mj == pytest.approx(truth_mj, rel=tolerance)
 
 
@@ -333,8 +334,7 @@ class TestPi5Chip:
         write(tmp_path / "adc", sensors.PMIC.format(watts=2.0))
         rails, whole = (PiPmicMeter(total=t, command=str(command), interval_s=0.1) for t in ("rails", "fit"))
         for meter, watts in ((rails, 6.0), (whole, 1.1451 * 6.0 + 0.5879)):
-            with meter.window() as window:
-                time.sleep(1.05 * meter.shortest_s)
+            window = Watched().read(meter, 1.05 * meter.shortest_s)
             assert window.energy_mj == pytest.approx(1e3 * watts * window.seconds)
         assert (rails.provenance, whole.provenance) == ("measured", "predicted")
         assert "community fit 1.1451 x sum(V I) + 0.5879 W; without loads on 5 V" in str(whole.describe()["total"])
