@@ -14,35 +14,57 @@ if TYPE_CHECKING:
     from nasopt.hardware import measure
     from nasopt.report import compare_views as compare
     from nasopt.report import write_report
+    from nasopt.spec.contest import ContestSpec, load_contest
     from nasopt.spec.study import StudySpec, load_spec
-    from nasopt.study import RunResult, Study, export, find_study, open_study, run, score_front
+    from nasopt.study import (
+        ContestResult,
+        RunResult,
+        Study,
+        export,
+        find_study,
+        open_contest,
+        open_study,
+        run,
+        run_contest,
+        score_front,
+    )
 
 _HOMES = {
+    "ContestResult": "nasopt.study",
+    "ContestSpec": "nasopt.spec.contest",
     "RunResult": "nasopt.study",
     "Study": "nasopt.study",
     "StudySpec": "nasopt.spec.study",
     "compare": "nasopt.report:compare_views",
     "export": "nasopt.study",
     "find_study": "nasopt.study",
+    "load_contest": "nasopt.spec.contest",
     "load_spec": "nasopt.spec.study",
     "measure": "nasopt.hardware",
+    "open_contest": "nasopt.study",
     "open_study": "nasopt.study",
     "run": "nasopt.study",
+    "run_contest": "nasopt.study",
     "score_front": "nasopt.study",
     "write_report": "nasopt.report",
 }
 
 __all__ = [
+    "ContestResult",
+    "ContestSpec",
     "RunResult",
     "Study",
     "StudySpec",
     "compare",
     "export",
     "find_study",
+    "load_contest",
     "load_spec",
     "measure",
+    "open_contest",
     "open_study",
     "run",
+    "run_contest",
     "score_front",
     "write_report",
 ]

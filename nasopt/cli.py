@@ -41,11 +41,11 @@ def _spec(
     trials: int | None = None,
     sampler: str | None = None,
 ) -> Any:
-    from nasopt.spec.study import load_spec
+    from nasopt.spec.contest import load_file
 
     shorthands = {"study.storage": storage, "study.trials": trials, "sampler": sampler}
     given = [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in shorthands.items() if value is not None]
-    return load_spec(study, overrides=[*(assignments or []), *given])
+    return load_file(study, overrides=[*(assignments or []), *given])
 
 
 def _print_json(value: Any) -> None:
@@ -62,7 +62,7 @@ def run(
     assignments: Assignments = None,
     storage: Storage = None,
     trials: Annotated[int | None, typer.Option(help="Trained and measured trials to end with.")] = None,
-    sampler: Annotated[str | None, typer.Option(help="Search strategy, by name.")] = None,
+    sampler: Annotated[str | None, typer.Option(help="Search strategy, by name; in a contest, by label.")] = None,
     allow_changes: Annotated[bool, typer.Option(help="Go on though the study file has changed.")] = False,
     tracker: Annotated[list[str] | None, typer.Option(help="Mirror trials: tensorboard or wandb.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print warnings and the result only.")] = False,
@@ -70,9 +70,8 @@ def run(
     log_file: Annotated[Path | None, typer.Option(help="Also write a log to this file.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Run a study, or go on with it, until it has the trials that its file asks for."""
-    from nasopt.study import Watcher, study_json, summarise
-    from nasopt.study import run as run_study
+    """Run a study or a contest, or go on with it, until it has the trials that its file asks for."""
+    from nasopt.study import Watcher, result_json, run_file, summarise
     from nasopt.study.trackers import Trackers
 
     _log_to(log_file, verbose)
@@ -85,14 +84,14 @@ def run(
             Trackers(tracker or [], spec) as trackers,
             redirect_stdout(sys.stderr) if as_json else nullcontext(),  # a user's own evaluation may print
         ):
-            result = run_study(spec, listener=trackers.beside(watch), allow_changes=allow_changes)
+            result = run_file(spec, listener=trackers.beside(watch), allow_changes=allow_changes)
     except KeyboardInterrupt:
         again = shlex.join(["nasopt", *sys.argv[1:]])
         raise InterruptedRunError(
             f"interrupted; what finished is stored, and the trial under way runs again with: {again}"
         ) from None
     if as_json:
-        _print_json(study_json(result.study.view()))
+        _print_json(result_json(result))
     else:
         for part in summarise(result, study, storage):
             console.print(part)
@@ -128,9 +127,9 @@ def space(study: StudyFile, assignments: Assignments = None, as_json: Json = Fal
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of study files, for editors that complete them."""
-    from nasopt.spec.study import StudySpec
+    from nasopt.spec.contest import file_schema
 
-    _print_json(StudySpec.model_json_schema(by_alias=True))
+    _print_json(file_schema())
 
 
 @app.command()
@@ -279,9 +278,9 @@ def dashboard(
 ) -> None:
     """Browse a study in optuna-dashboard, constraints respected."""
     from nasopt.report import serve
-    from nasopt.study import find_study
+    from nasopt.study import find_studies
 
-    found = find_study(study, storage)
+    found = find_studies(study, storage)[0]
     print(f"{found.name}: http://{host}:{port}/dashboard (Ctrl-C ends it)", flush=True)
     serve(found.storage, found.artifact_store, host=host, port=port)
 

@@ -371,6 +371,8 @@ class StudyKeys:
     """Absolute path of the artifact folder."""
     TEST_SCORES = "test_scores"
     """{trial number as text: {accuracy, top5, ece, exit_rate, images}} of the front, on the test split."""
+    CONTEST = "contest"
+    """{name, label, seed, labels, seeds, control, reference} of a study that competes; absent from all others."""
     SESSION = "session:"
     """Prefix; each process adds {host, hardware, started, seconds, trials, energy_kwh, co2_kg, method}."""
 
@@ -379,7 +381,8 @@ class TrialKeys:
     """Names of a trial's user attributes."""
 
     SLOT = "slot"
-    """{slot, seed, owner, host, pid}: which draw of the sampler this is, and who evaluates it."""
+    """{slot, seed, owner, host, pid}: which draw of the sampler this is, and who evaluates it; with `since`, the time
+    (ISO 8601) at which an interrupted trial was taken up again."""
     OUTCOME = "outcome"
     """`Outcome.to_json()`."""
     ENDED = "ended"

@@ -33,6 +33,46 @@ def check(views: Sequence[StudyView]) -> tuple[str, ...]:
     return tuple(w for other in views[1:] for w in _warnings(first, other))
 
 
+def settled(views: Sequence[StudyView]) -> tuple[list[StudyView], tuple[str, ...]]:
+    """The studies to compare while contests still run, and what was left out.
+
+    Of each contest these are the seeds that every competitor has finished; where there are none, those that every
+    competitor has begun. Other studies are compared in any case.
+
+    Raises:
+        UsageError: a contest has no seed of which every competitor has finished a trial.
+    """
+    kept = {v.name for v in views if v.contest is None}
+    notes: list[str] = []
+    for contest in dict.fromkeys(v.contest.contest for v in views if v.contest):
+        members = [v for v in views if v.contest and v.contest.contest == contest]
+        seeds, note = _settled_seeds(contest, members)
+        kept |= {v.name for v in members if v.contest and v.contest.seed in seeds}
+        notes += [note] if note else []
+    return [v for v in views if v.name in kept], tuple(notes)
+
+
+def _settled_seeds(contest: str, members: Sequence[StudyView]) -> tuple[set[int], str]:
+    least: dict[int, tuple[int, int]] = {}  # by seed: trials that every competitor has, and trials asked for
+    for view in members:
+        assert view.contest is not None
+        done, asked = len(view.finished()), int(view.spec["study"]["trials"])
+        before = least.get(view.contest.seed, (done, asked))
+        least[view.contest.seed] = min(before[0], done), max(before[1], asked)
+    complete = {seed for seed, (done, asked) in least.items() if done >= asked}
+    begun = {seed for seed, (done, _) in least.items() if done}
+    if len(complete) == len(least):
+        return complete, ""
+    if complete:
+        rest = ", ".join(str(s) for s in least if s not in complete)
+        return complete, f"contest {contest!r} is not over: seeds not finished by all are left out ({rest})"
+    if not begun:
+        raise UsageError(
+            f"no seed of the contest {contest!r} has a finished trial of every competitor yet; go on with nasopt run"
+        )
+    return begun, f"contest {contest!r} is not over: all are compared at the trials that every one has"
+
+
 def _same_objectives(first: StudyView, other: StudyView) -> None:
     ours, theirs = ([f"{o.metric} ({o.direction})" for o in v.objectives] for v in (first, other))
     if ours != theirs:

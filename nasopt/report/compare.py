@@ -12,12 +12,13 @@ import numpy as np
 
 from nasopt.cache import content_key
 from nasopt.records import Interval
-from nasopt.report.comparability import check
-from nasopt.report.hypervolume import Budget, at, history, hypervolume, reference_point, spent
+from nasopt.report.comparability import check, settled
+from nasopt.report.hypervolume import Budget, at, history, hypervolume, preparation, reference_point, spent, true_front
+from nasopt.report.leaderboard import Leaderboard, leaderboard
 from nasopt.report.view import Array, Objective, StudyView, TrialView
 
 FRACTIONS = (0.25, 0.5, 1.0)
-"""Shares of the common budget at which studies are set against each other."""
+"""Shares of the common budget at which studies are set against each other; what all prepared alike comes on top."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,12 +44,13 @@ class HypervolumeAt:
 
     by: Budget
     fraction: float
-    """Of the smallest budget that all of them had."""
+    """Of the smallest budget that all of them had, not counting what the one with the least preparation prepared."""
     budget: float
+    """Preparation included."""
     values: dict[str, float]
     """By study."""
     shares: dict[str, float]
-    """Of the hypervolume of all studies' trials together."""
+    """Of the hypervolume `Comparison.together`."""
     groups: dict[str, tuple[float, float, float]]
     """Smallest, median and largest of a group's shares."""
 
@@ -79,17 +81,25 @@ class Attainment:
 class Comparison:
     """Studies set against each other; values are in the directions of the objectives."""
 
+    contest: str | None
+    """The contest that all studies belong to; None where they do not belong to one."""
     objectives: tuple[Objective, ...]
     origins: dict[str, str]
     """Provenance of each objective's figures, the same in all studies; empty for quality."""
     reference: tuple[float, ...]
     """The point up to which hypervolume counts, the same for all."""
+    whole: str
+    """What shares of hypervolume are shares of."""
+    together: float
+    """Its hypervolume."""
     studies: tuple[StudyLine, ...]
     hypervolume: tuple[HypervolumeAt, ...]
     best: tuple[BestAt, ...]
     coverage: dict[str, dict[str, float]]
     """`coverage[a][b]`: share of b's front that some member of a's front weakly dominates. [Zitzler1999]"""
     attainment: tuple[Attainment, ...]
+    leaderboard: Leaderboard | None
+    """None where no method ran more than once."""
     warnings: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
@@ -108,22 +118,34 @@ def compare_views(views: Sequence[StudyView], *, reference: Sequence[float] | No
     Raises:
         UsageError: their figures mean different things, see `comparability.check`.
     """
-    warnings = check(views)
-    point = reference_point(views, fixed=reference)
+    views, unsettled = settled(views)
+    warnings = (*check(views), *unsettled)
+    fixed, known = reference or fixed_reference(views), true_front(views)
+    if known is not None and fixed is None:
+        point, together = known
+    else:
+        point, known = reference_point(views, fixed=fixed), None
+        together = hypervolume(np.concatenate([v.losses(v.front()) for v in views]), point)
     groups = group_names(views)
+    hypervolumes = tuple(_hypervolumes(views, groups, point, together))
     signs = np.array([o.sign for o in views[0].objectives])
+    contests = {v.contest.contest if v.contest else None for v in views}
     return Comparison(
+        contest=contests.pop() if len(contests) == 1 else None,
         objectives=views[0].objectives,
         origins={o.metric: " and ".join(views[0].provenances(o.metric)) for o in views[0].objectives},
         reference=tuple(float(v) for v in point * signs),
+        whole="all studies' together" if known is None else "the true front's",
+        together=together,
         studies=tuple(_line(v, groups[v.name], point) for v in views),
-        hypervolume=tuple(_hypervolumes(views, groups, point)),
+        hypervolume=hypervolumes,
         best=tuple(_bests(views)),
         coverage={
             a.name: {b.name: coverage(a.losses(a.front()), b.losses(b.front())) for b in views if b is not a}
             for a in views
         },
         attainment=tuple(_attainments(views, groups)),
+        leaderboard=leaderboard(views, groups, hypervolumes) if len(set(groups.values())) < len(views) else None,
         warnings=(*warnings, *_reference_warnings(views, point)),
     )
 
@@ -131,8 +153,14 @@ def compare_views(views: Sequence[StudyView], *, reference: Sequence[float] | No
 def group_names(views: Sequence[StudyView]) -> dict[str, str]:
     """The group of each study by name: runs that differ in name, seed, budget and places only share one.
 
-    A group is called after its sampler where samplers tell the groups apart, else after its first study.
+    A group is called after its label in a contest, after its sampler where samplers tell the groups apart, else after
+    its first study.
     """
+    contests = {v.contest.contest if v.contest else None for v in views}
+    if None not in contests:
+        several = len(contests) > 1
+        members = {v.name: v.contest for v in views if v.contest}
+        return {n: f"{m.contest}: {m.label}" if several else m.label for n, m in members.items()}
     keys = {v.name: content_key(**{k: s for k, s in v.spec.items() if k != "study"}) for v in views}
     samplers = {v.name: str((v.spec.get("sampler") or {}).get("name") or "") for v in views}
     by_sampler = {(keys[n], samplers[n]) for n in keys}
@@ -140,6 +168,12 @@ def group_names(views: Sequence[StudyView]) -> dict[str, str]:
     first = {key: next(n for n in keys if keys[n] == key) for key in keys.values()}
     several = len(by_sampler) > 1
     return {n: samplers[n] if distinct and several else first[keys[n]] for n in keys}
+
+
+def fixed_reference(views: Sequence[StudyView]) -> tuple[float, ...] | None:
+    """The reference point that the file of all studies' contest fixes; None where it does not, or they differ."""
+    fixed = {v.contest.reference if v.contest else None for v in views}
+    return fixed.pop() if len(fixed) == 1 else None
 
 
 def total_seconds(view: StudyView) -> float:
@@ -179,14 +213,18 @@ def _line(view: StudyView, group: str, point: Array) -> StudyLine:
     )
 
 
-def _hypervolumes(views: Sequence[StudyView], groups: dict[str, str], point: Array) -> list[HypervolumeAt]:
-    together = hypervolume(np.concatenate([v.losses(v.front()) for v in views]), point)
+def _hypervolumes(
+    views: Sequence[StudyView], groups: dict[str, str], point: Array, together: float
+) -> list[HypervolumeAt]:
     found = []
     for by in _BUDGETS:
         limit = common_budget(views, by)
+        alike = min(preparation(v, by=by) for v in views)
+        if limit <= alike:  # nothing was charged, as where a table answers
+            continue
         histories = {v.name: history(v, point, by=by) for v in views}
         for fraction in FRACTIONS:
-            budget = fraction * limit
+            budget = alike + fraction * (limit - alike)
             if by == "trials":
                 budget = float(max(1, round(budget)))
             values = {name: at(*h, budget) for name, h in histories.items()}
@@ -205,12 +243,12 @@ def _hypervolumes(views: Sequence[StudyView], groups: dict[str, str], point: Arr
     return found
 
 
-_BUDGETS: tuple[Budget, ...] = ("trials", "seconds")
+_BUDGETS: tuple[Budget, ...] = ("trials", "seconds", "wall")
 
 
 def _bests(views: Sequence[StudyView]) -> list[BestAt]:
     found = []
-    for by in _BUDGETS:
+    for by in _BUDGETS[:2]:
         limit = common_budget(views, by)
         able = {v.name: within(v, by, limit) for v in views}
         for index, objective in enumerate(views[0].objectives):

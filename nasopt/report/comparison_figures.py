@@ -7,24 +7,23 @@ from itertools import combinations
 from pathlib import Path
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from nasopt.report.compare import Attainment, Comparison
+from nasopt.report.contest_figures import medians_figure, methods_figure
 from nasopt.report.figures import number_axes
-from nasopt.report.hypervolume import history, hypervolume
+from nasopt.report.hypervolume import history
 from nasopt.report.notation import heading, scaled
 from nasopt.report.theme import LIGHT, MARKERS, Theme, canvas, legend, log_if_wide, name_label, save, stair_step
-from nasopt.report.view import Objective, StudyView
+from nasopt.report.view import StudyView
 
 _DASHES = ("-", "--", ":", "-.")
 
 
 def attainment_figure(views: Sequence[StudyView], comparison: Comparison, theme: Theme = LIGHT) -> Figure | None:
-    """What each method attains at the common number of trials; None with one objective.
+    """What each study attains at the common number of trials; None with one objective.
 
-    Two objectives: the median surface as a line, from the best to the worst run as a band. More: the fronts of the
-    studies, one panel a pair of objectives.
+    More than two objectives: the fronts of the studies, one panel a pair of objectives.
     """
     objectives = comparison.objectives
     if len(objectives) < 2:
@@ -33,18 +32,11 @@ def attainment_figure(views: Sequence[StudyView], comparison: Comparison, theme:
         return _fronts(views, comparison, theme)
     figure, (ax,) = canvas(theme, 1, height=5.0)
     up, across = objectives
-    for index, group in enumerate(dict.fromkeys(a.group for a in comparison.attainment)):
-        surfaces = {a.percent: a for a in comparison.attainment if a.group == group}
-        color = theme.series[index % 6]
-        if 0.0 in surfaces:
-            _band(ax, surfaces[0.0], surfaces[100.0], comparison, color)
-        middle = surfaces.get(50.0, surfaces[100.0])
-        x, y = _stairs(middle, comparison)
-        runs = sum(s.group == group for s in comparison.studies)
-        label = name_label(f"{group}, median of {runs} runs" if runs > 1 else group)
+    for index, surface in enumerate(a for a in comparison.attainment if a.percent == 100.0):
+        x, y = _stairs(surface, comparison)
         ax.step(
-            x, y, where=stair_step(across.direction), color=color, linewidth=1.8, linestyle=_DASHES[index // 6 % 4],
-            marker=MARKERS[index % 6], markersize=4, label=label,
+            x, y, where=stair_step(across.direction), color=theme.series[index % 6], linewidth=1.8,
+            linestyle=_DASHES[index // 6 % 4], marker=MARKERS[index % 6], markersize=4, label=name_label(surface.group),
         )  # fmt: skip
     source = comparison.origins[across.metric]
     log_if_wide(ax, "x", [scaled(across.metric, p[1], source) for a in comparison.attainment for p in a.points])
@@ -62,28 +54,6 @@ def _stairs(surface: Attainment, comparison: Comparison) -> tuple[list[float], l
         (scaled(across.metric, p[1], sources[0]), scaled(up.metric, p[0], sources[1])) for p in surface.points
     )
     return [x for x, _ in points], [y for _, y in points]
-
-
-def _band(
-    ax: Axes, best: Attainment, worst: Attainment, comparison: Comparison, color: str
-) -> None:  # fmt: skip
-    """Shade between what the best and what every run attains, over the costs where both are defined."""
-    _, across = comparison.objectives
-    (bx, by), (wx, wy) = _stairs(best, comparison), _stairs(worst, comparison)
-    xs = np.array(sorted({*bx, *wx}))
-    best_y, worst_y = _along(xs, bx, by, across), _along(xs, wx, wy, across)
-    both = np.isfinite(best_y) & np.isfinite(worst_y)
-    step = stair_step(across.direction)
-    ax.fill_between(xs[both], best_y[both], worst_y[both], step=step, color=color, alpha=0.16, linewidth=0)
-
-
-def _along(xs: np.ndarray, x: list[float], y: list[float], across: Objective) -> np.ndarray:
-    """Height of a staircase at each of `xs`; NaN where it has not begun."""
-    if across.direction == "maximize":
-        index = np.searchsorted(x, xs, side="left")
-        return np.array([y[i] if i < len(y) else np.nan for i in index])
-    index = np.searchsorted(x, xs, side="right") - 1
-    return np.array([y[i] if i >= 0 else np.nan for i in index])
 
 
 def _fronts(views: Sequence[StudyView], comparison: Comparison, theme: Theme) -> Figure:
@@ -114,7 +84,7 @@ def histories_figure(views: Sequence[StudyView], comparison: Comparison, theme: 
     """Hypervolume of each study by trials and by seconds, as a share of all studies' together."""
     signs = np.array([o.sign for o in comparison.objectives])
     point = np.array(comparison.reference) * signs
-    together = hypervolume(np.concatenate([v.losses(v.front()) for v in views]), point) or 1.0
+    together = comparison.together or 1.0
     figure, axes = canvas(theme, 2, height=3.8)
     labels = {"trials": "trained and measured trials", "seconds": "cost of the search (minutes)"}
     groups = {s.name: s.group for s in comparison.studies}
@@ -134,7 +104,7 @@ def histories_figure(views: Sequence[StudyView], comparison: Comparison, theme: 
         ax.set_ylim(0, 104)
         ax.set_xlim(left=0)
         ax.set_xlabel(labels[by])
-    axes[0].set_ylabel("hypervolume (% of all studies' together)")
+    axes[0].set_ylabel(f"hypervolume (% of {comparison.whole})")
     legend(axes[1], theme, loc="lower right")
     return figure
 
@@ -142,12 +112,19 @@ def histories_figure(views: Sequence[StudyView], comparison: Comparison, theme: 
 def write_comparison_figures(
     views: Sequence[StudyView], comparison: Comparison, folder: Path
 ) -> tuple[Path, ...]:  # fmt: skip
-    """Write `attainment` and `histories` into a folder, each as PNG and SVG; the files written."""
+    """Write `attainment` and `histories` into a folder, each as PNG and SVG; the files written.
+
+    Where methods ran several times, both show methods, and not runs.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    compared = [v for v in views if v.name in {s.name for s in comparison.studies}]
     figures = {
-        "attainment": attainment_figure(views, comparison),
-        "histories": histories_figure(views, comparison),
+        name: draw(compared, comparison)
+        for name, draw in (("attainment", attainment_figure), ("histories", histories_figure))
     }
+    if (board := comparison.leaderboard) is not None:
+        figures["histories"] = methods_figure(compared, comparison, board)
+        figures["attainment"] = medians_figure(compared, comparison, board)
     written = []
     for name, figure in figures.items():
         if figure is not None:

@@ -8,9 +8,13 @@ from rich.table import Table
 from rich.text import Text
 
 from nasopt.report.compare import Comparison
+from nasopt.report.leaderboard_tables import leaderboard_tables
 from nasopt.report.notation import duration, level, short_name, show, significant
 from nasopt.report.side_by_side import Figure, TrialComparison
 from nasopt.report.tables import bare_table
+
+_MOST_STUDIES = 6
+"""Studies that get a column each; more are told apart by method only."""
 
 
 def comparison_table(comparison: Comparison | TrialComparison) -> RenderableType:
@@ -18,15 +22,12 @@ def comparison_table(comparison: Comparison | TrialComparison) -> RenderableType
     if isinstance(comparison, TrialComparison):
         return _trials(comparison)
     parts: list[RenderableType] = [Text(f"! {w}", style="yellow") for w in comparison.warnings]
-    parts += [_studies(comparison), _hypervolumes(comparison), _bests(comparison), _coverage(comparison)]
-    parts = [part for piece in parts for part in (piece, Text())]
-    if any(len([s for s in comparison.studies if s.group == g]) > 1 for g in _groups(comparison)):
-        parts.append(_by_group(comparison))
-    return Group(*parts)
-
-
-def _groups(comparison: Comparison) -> list[str]:
-    return list(dict.fromkeys(s.group for s in comparison.studies))
+    if comparison.contest is None:
+        parts.append(_studies(comparison))
+    if len(comparison.studies) <= _MOST_STUDIES:
+        parts += [_hypervolumes(comparison), _bests(comparison), _coverage(comparison)]
+    parts += leaderboard_tables(comparison)
+    return Group(*(part for piece in parts for part in (piece, Text())))
 
 
 def _studies(comparison: Comparison) -> Table:
@@ -46,7 +47,7 @@ def _hypervolumes(comparison: Comparison) -> Table:
         for o, v in zip(comparison.objectives, comparison.reference, strict=True)
     )
     table = bare_table(
-        "Hypervolume at equal cost, % of all studies' together", f"up to the common reference point: {point}"
+        f"Hypervolume at equal cost, % of {comparison.whole}", f"up to the common reference point: {point}"
     )
     table.add_column("budget")
     for s in comparison.studies:
@@ -88,23 +89,6 @@ def _coverage(comparison: Comparison) -> Table:
         covered = comparison.coverage[a.name]
         cells = ["–" if a is b else f"{100 * covered[b.name]:.0f}" for b in comparison.studies]
         table.add_row(escape(a.name), *cells)
-    return table
-
-
-def _by_group(comparison: Comparison) -> Table:
-    table = bare_table("Hypervolume by method: median over its runs (smallest to largest), %")
-    table.add_column("budget")
-    groups = _groups(comparison)
-    for group in groups:
-        runs = sum(s.group == group for s in comparison.studies)
-        table.add_column(escape(f"{group} ({runs} run{'s' if runs > 1 else ''})"), justify="right")
-    for row in comparison.hypervolume:
-        budget = f"{row.budget:.0f} trials" if row.by == "trials" else duration(row.budget)
-        cells = []
-        for group in groups:
-            low, middle, high = (100 * v for v in row.groups[group])
-            cells.append(f"{middle:.1f} ({low:.1f} to {high:.1f})" if high > low else f"{middle:.1f}")
-        table.add_row(f"{row.fraction:.0%}: {budget}", *cells)
     return table
 
 

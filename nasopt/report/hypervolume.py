@@ -8,9 +8,11 @@ from typing import Literal
 import numpy as np
 
 from nasopt.errors import UsageError
+from nasopt.problems.true_front import REFERENCE as TRUE_REFERENCE
 from nasopt.report.view import Array, StudyView, TrialView
 
-Budget = Literal["trials", "seconds"]
+Budget = Literal["trials", "seconds", "wall"]
+"""Trained and measured trials; seconds charged, as if no cache had answered; seconds by the clock."""
 
 
 def reference_point(views: Sequence[StudyView], fixed: Sequence[float] | None = None) -> Array:
@@ -45,6 +47,20 @@ def reference_point(views: Sequence[StudyView], fixed: Sequence[float] | None = 
     return nadir + margin
 
 
+def true_front(views: Sequence[StudyView]) -> tuple[Array, float] | None:
+    """Reference point, as losses, and hypervolume of the true front, where all studies search the same whole table.
+
+    The point lies 1.1 times as far from the ideal as the nadir, see `problems.true_front`.
+    """
+    fronts = [v.problem.get("front") for v in views]
+    front = fronts[0]
+    if not front or any(other != front for other in fronts):
+        return None
+    signs = np.array([o.sign for o in views[0].objectives])
+    ideal, nadir = (np.array(front[name], dtype=np.float64) * signs for name in ("ideal", "nadir"))
+    return ideal + TRUE_REFERENCE * (nadir - ideal), float(front["hypervolume"]) * float(np.prod(nadir - ideal))
+
+
 def hypervolume(losses: Array, reference: Array) -> float:
     """Volume that `losses` (n, objectives) dominate up to `reference` (objectives,); 0 for none. [Zitzler1999]"""
     from moocore import hypervolume as exact
@@ -57,14 +73,16 @@ def spent(view: StudyView, *, by: Budget) -> Array:
     """Budget used up when each of `view.finished()` was done, shape (n,).
 
     Trials count the trained and measured ones. Seconds are charged to the study as if no cache had answered, and
-    include the supernet, the sampler's prior and the trials that failed.
+    include the supernet and the sampler's prior. The clock counts the study's own trials, each from its draw to
+    its end, whatever ran between them. Both include the trials that failed.
     """
     done = view.finished()
     if by == "trials":
         return np.arange(1, len(done) + 1, dtype=np.float64)
-    charged = {t.number: t.seconds for t in view.trials}
-    lost = sorted((t.finished, t.seconds) for t in view.trials if t.finished is not None and not t.finished_trial)
-    total, used, index = view.preparation_seconds, [], 0
+    charged = {t.number: t.seconds if by == "seconds" else t.wall_s for t in view.trials}
+    failed = [t for t in view.trials if t.finished is not None and not t.finished_trial]
+    lost = sorted((t.finished, charged[t.number]) for t in failed if t.finished is not None)
+    total, used, index = preparation(view, by=by), [], 0
     for trial in done:
         while index < len(lost) and trial.finished is not None and lost[index][0] <= trial.finished:
             total += lost[index][1]
@@ -72,6 +90,11 @@ def spent(view: StudyView, *, by: Budget) -> Array:
         total += charged[trial.number]
         used.append(total)
     return np.array(used, dtype=np.float64)
+
+
+def preparation(view: StudyView, *, by: Budget) -> float:
+    """Budget used up before the first trial: the supernet and the sampler's prior, in charged seconds."""
+    return view.preparation_seconds if by == "seconds" else 0.0
 
 
 def history(view: StudyView, reference: Array, by: Budget = "trials") -> tuple[Array, Array]:

@@ -91,7 +91,7 @@ def legend(ax: Axes, theme: Theme, **options: Any) -> None:
         box = ax.legend(fontsize=9, frameon=True, framealpha=0.85, **options)
         box.get_frame().set_facecolor(theme.paper)
         box.get_frame().set_edgecolor(theme.grid)
-        for text in box.get_texts():
+        for text in (box.get_title(), *box.get_texts()):
             text.set_color(theme.ink)
 
 

@@ -89,6 +89,22 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Membership:
+    """Which competitor of which contest a study is, and what the contest's studies share."""
+
+    contest: str
+    label: str
+    seed: int
+    labels: tuple[str, ...]
+    """Of all competitors, in the order of the file."""
+    seeds: tuple[int, ...]
+    control: str | None
+    """The competitor that the others are tested against; None where every pair is."""
+    reference: tuple[float, ...] | None
+    """The point up to which hypervolume counts, in the objectives' directions, where the file fixes one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrialView:
     """One trial of a study."""
 
@@ -109,6 +125,9 @@ class TrialView:
     finished: datetime | None
     seconds: float
     """What the trial cost: all phases, of the original where the cache answered; wall clock without an outcome."""
+    wall_s: float
+    """By the clock, from the draw to the end, the sampler's thinking included; from the last time that it was taken up
+    where it was interrupted."""
     proposer: str = ""
     """The member of a portfolio that proposed it; empty where none did."""
 
@@ -150,6 +169,7 @@ class StudyView:
     git: str
     seed: int | None
     artifacts: Path | None
+    contest: Membership | None
     test_scores: Mapping[int, Mapping[str, float]]
     """Figures on the test split by trial number, once the front has been scored."""
 
@@ -292,7 +312,23 @@ def _study_view(name: str, attrs: Mapping[str, Any], trials: Sequence[FrozenTria
         git=str(attrs.get(StudyKeys.GIT) or ""),
         seed=attrs.get(StudyKeys.SEED),
         artifacts=Path(artifacts) if artifacts else None,
+        contest=_membership(attrs.get(StudyKeys.CONTEST)),
         test_scores={int(number): dict(score) for number, score in scores.items()},
+    )
+
+
+def _membership(record: Mapping[str, Any] | None) -> Membership | None:
+    if record is None:
+        return None
+    reference = record.get("reference")
+    return Membership(
+        contest=record["name"],
+        label=record["label"],
+        seed=record["seed"],
+        labels=tuple(record["labels"]),
+        seeds=tuple(record["seeds"]),
+        control=record.get("control"),
+        reference=tuple(reference) if reference else None,
     )
 
 
@@ -334,7 +370,9 @@ def _trial_view(trial: FrozenTrial) -> TrialView:
     outcome = Outcome.from_json(stored) if stored else None
     wall = 0.0
     if trial.datetime_start and trial.datetime_complete:
-        wall = (trial.datetime_complete - trial.datetime_start).total_seconds()
+        since = (attrs.get(TrialKeys.SLOT) or {}).get("since")
+        begun = datetime.fromisoformat(since) if since else trial.datetime_start
+        wall = max((trial.datetime_complete - begun).total_seconds(), 0.0)
     return TrialView(
         number=trial.number,
         state=trial.state.name.lower(),
@@ -349,6 +387,7 @@ def _trial_view(trial: FrozenTrial) -> TrialView:
         finished=trial.datetime_complete,
         seconds=sum(outcome.seconds.values()) if outcome else wall,
         proposer=str(attrs.get(TrialKeys.PROPOSER) or ""),
+        wall_s=wall,
     )
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, PrivateAttr, field_validator, model_validator
 
 from nasopt import plugins
 from nasopt.cache import content_key
 from nasopt.database import redact
+from nasopt.errors import SpecError
 from nasopt.records import DEVICE_METRICS, METRICS, split_metric
 from nasopt.spec import yaml
 from nasopt.spec.base import KeyPath, Number, Section, Whole, located, one_of
@@ -111,7 +112,7 @@ class SamplerSpec(Section):
         return one_of("sampler", name, plugins.names("samplers"))
 
 
-def _by_name(key: str, section: Any) -> BeforeValidator:
+def by_name(key: str, section: Any) -> BeforeValidator:
     """Let a section be given as text alone, which is then the value of its main key."""
 
     def from_text(value: object) -> object:
@@ -120,20 +121,19 @@ def _by_name(key: str, section: Any) -> BeforeValidator:
     return BeforeValidator(from_text, json_schema_input_type=str | section)
 
 
-class StudySpec(Section):
-    """A study file."""
+class StudyFile(Section):
+    """What the file of one study and the file of a contest have in common: all but the search strategy."""
 
     study: StudySection
     problem: ProblemSpec = NetworkProblem(kind="network")
-    data: Annotated[DataSpec, _by_name("name", DataSpec)] = DataSpec()
+    data: Annotated[DataSpec, by_name("name", DataSpec)] = DataSpec()
     space: SpaceSpec = SpaceSpec()
     training: TrainingSpec = TrainingSpec()
-    hardware: Annotated[HardwareSpec, _by_name("device", HardwareSpec)] = HardwareSpec()
+    hardware: Annotated[HardwareSpec, by_name("device", HardwareSpec)] = HardwareSpec()
     objectives: Annotated[
-        list[Annotated[ObjectiveSpec, _by_name("metric", ObjectiveSpec)]], Field(min_length=1, max_length=4)
+        list[Annotated[ObjectiveSpec, by_name("metric", ObjectiveSpec)]], Field(min_length=1, max_length=4)
     ]
     constraints: list[ConstraintSpec] = []
-    sampler: Annotated[SamplerSpec, _by_name("name", SamplerSpec)] = SamplerSpec()
 
     _folder: Path | None = PrivateAttr(None)
 
@@ -145,7 +145,7 @@ class StudySpec(Section):
         return data
 
     @model_validator(mode="after")
-    def _metrics(self) -> StudySpec:
+    def _metrics(self) -> Self:
         """Each metric means something in a study of this kind."""
         mistakes: list[tuple[KeyPath, str]] = []
         entries: list[tuple[str, int, ObjectiveSpec | ConstraintSpec]]
@@ -163,7 +163,7 @@ class StudySpec(Section):
         return self
 
     @model_validator(mode="after")
-    def _consistent(self) -> StudySpec:
+    def _consistent(self) -> Self:
         metrics = [o.metric for o in self.objectives]
         if twice := [m for m in metrics if metrics.count(m) > 1]:
             raise ValueError(f"the objective {twice[0]} stands twice")
@@ -211,6 +211,12 @@ class StudySpec(Section):
         content["study"]["storage"] = redact(content["study"]["storage"])
         return content
 
+
+class StudySpec(StudyFile):
+    """The file of one study."""
+
+    sampler: Annotated[SamplerSpec, by_name("name", SamplerSpec)] = SamplerSpec()
+
     def identity(self) -> dict[str, Any]:
         """What may not change between two runs of one study, flat: everything but budget, places and outputs."""
         flat = _flatten(self.resolved())
@@ -246,14 +252,21 @@ def _flatten(value: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def load_spec(path: str | Path, *, overrides: Sequence[str] = ()) -> StudySpec:
-    """Read a study file; `overrides` are `section.key=value` texts, applied in order.
+    """Read the file of one study; `overrides` are `section.key=value` texts, applied in order.
 
     Raises:
-        SpecError: naming file, line and key of each mistake.
+        SpecError: naming file, line and key of each mistake; the file is a contest's, see `spec.contest`.
     """
     document = yaml.read(Path(path))
     for assignment in overrides:
         yaml.override(document, assignment)
+    if is_contest(document.content):
+        raise SpecError(f"{path} is the file of a contest, not of one study; read it with nasopt.load_contest")
     spec = yaml.validate(StudySpec, document)
     spec._folder = Path(path).absolute().parent
     return spec
+
+
+def is_contest(content: Mapping[str, Any]) -> bool:
+    """Whether a file's content lets samplers compete: a list of them, or a section on what they share."""
+    return isinstance(content.get("sampler"), list) or content.get("contest") is not None

@@ -137,6 +137,8 @@ def override(document: Document, assignment: str) -> None:
         place = inner
     place[keys[-1]] = value
     document.assigned[tuple(keys)] = assignment
+    below = len(keys)
+    document.lines = {k: v for k, v in document.lines.items() if k[:below] != tuple(keys)}
 
 
 def validate(model: type[Model], document: Document) -> Model:
@@ -157,7 +159,8 @@ def _explain(errors: Sequence[ErrorDetails], model: type[BaseModel], document: D
     for error in errors:
         by_path.setdefault(_yaml_path(error, document), []).append(error)
     for path, found in by_path.items():
-        if any(other != path and other[: len(path)] == path and path for other in by_path) and len(found) > 1:
+        deeper = any(other != path and other[: len(path)] == path and path for other in by_path)
+        if deeper and (len(found) > 1 or found[0]["type"].endswith("_type")):
             continue  # the other branches of a union; a deeper path tells more
         key = ".".join(str(p) if isinstance(p, str) else f"[{p}]" for p in path).replace(".[", "[")
         yield f"{document.where(path)}: {key + ': ' if key else ''}{_problem(found, path, model, document)}"

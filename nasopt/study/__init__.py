@@ -7,29 +7,41 @@ from typing import TYPE_CHECKING
 from nasopt import lazy
 
 if TYPE_CHECKING:
+    from nasopt.study.contest import ContestResult as ContestResult
+    from nasopt.study.contest import run_contest as run_contest
+    from nasopt.study.contest import run_file as run_file
     from nasopt.study.exporting import ExportedFiles as ExportedFiles
     from nasopt.study.exporting import export as export
+    from nasopt.study.locating import find_studies as find_studies
     from nasopt.study.locating import find_study as find_study
     from nasopt.study.locating import find_views as find_views
+    from nasopt.study.locating import open_contest as open_contest
     from nasopt.study.opening import Study as Study
     from nasopt.study.opening import open_study as open_study
     from nasopt.study.running import RunResult as RunResult
     from nasopt.study.running import run as run
     from nasopt.study.scoring import score_front as score_front
+    from nasopt.study.summary import result_json as result_json
     from nasopt.study.summary import study_json as study_json
     from nasopt.study.summary import summarise as summarise
     from nasopt.study.watching import Watcher as Watcher
 
 _HOMES = {
+    "ContestResult": "nasopt.study.contest",
     "ExportedFiles": "nasopt.study.exporting",
     "RunResult": "nasopt.study.running",
     "Study": "nasopt.study.opening",
     "Watcher": "nasopt.study.watching",
     "export": "nasopt.study.exporting",
+    "find_studies": "nasopt.study.locating",
     "find_study": "nasopt.study.locating",
     "find_views": "nasopt.study.locating",
+    "open_contest": "nasopt.study.locating",
     "open_study": "nasopt.study.opening",
+    "result_json": "nasopt.study.summary",
     "run": "nasopt.study.running",
+    "run_contest": "nasopt.study.contest",
+    "run_file": "nasopt.study.contest",
     "score_front": "nasopt.study.scoring",
     "study_json": "nasopt.study.summary",
     "summarise": "nasopt.study.summary",

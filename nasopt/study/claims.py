@@ -13,8 +13,9 @@ import functools
 import os
 import socket
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -57,6 +58,8 @@ class Tally:
     """Ended otherwise, interruptions left out."""
     running: int
     """Being evaluated by living processes."""
+    elsewhere: int
+    """Of these, on other hosts, where nobody can see from here whether they live."""
     orphans: tuple[FrozenTrial, ...]
     """Left behind, fully drawn."""
     half_drawn: tuple[FrozenTrial, ...]
@@ -98,14 +101,15 @@ class Claims:
             Path(self._own_lock.lock_file).unlink(missing_ok=True)
 
     @contextmanager
-    def gate(self) -> Iterator[None]:
-        """One process at a time: to draw, or to change what all share."""
-        with self._lock("gate") or nullcontext():
+    def gate(self, *, wait: bool = True) -> Iterator[None]:
+        """One process at a time: to draw, or to change what all share. Raises Timeout where it may not wait."""
+        lock = self._lock("gate")
+        with nullcontext() if lock is None else lock.acquire(timeout=-1 if wait else 0):
             yield
 
     def tally(self) -> Tally:
         """Count the study's trials, as the database has them now."""
-        counts = {"finished": 0, "refused": 0, "failed": 0, "running": 0, "slots": 0}
+        counts = {"finished": 0, "refused": 0, "failed": 0, "running": 0, "elsewhere": 0, "slots": 0}
         orphans: list[FrozenTrial] = []
         half_drawn: list[FrozenTrial] = []
         alive = functools.cache(self._alive)
@@ -116,6 +120,7 @@ class Claims:
                 mark = trial.user_attrs.get(TrialKeys.SLOT)
                 if mark is not None and alive(mark["owner"], mark["host"]):
                     counts["running"] += 1
+                    counts["elsewhere"] += mark["host"] != self._host
                 else:
                     (orphans if drawn else half_drawn).append(trial)
             elif trial.state.is_finished():
@@ -124,10 +129,19 @@ class Claims:
                     counts[name] += 1
         return Tally(**counts, orphans=tuple(orphans), half_drawn=tuple(half_drawn))
 
-    def next(self, budget: int) -> Claim | None:
-        """A trial to evaluate: an interrupted one first, else a fresh draw; None when `budget` trials are taken."""
-        with self.gate():
+    def next(self, budget: int, *, alone: bool = False) -> Claim | None:
+        """A trial to evaluate: an interrupted one first, else a fresh draw; None when `budget` trials are taken.
+
+        `alone` gives none either while another process works on the study, so that its draws come one after another.
+        """
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(self.gate(wait=not alone))
+            except Timeout:
+                return None
             tally = self.tally()
+            if alone and tally.running:
+                return None
             for trial in tally.half_drawn:
                 self._close(trial)
             if tally.finished + tally.running >= budget:
@@ -148,7 +162,8 @@ class Claims:
         slot = mark["slot"] if mark else sum(len(t.params) == len(self._distributions) for t in earlier)
         self._study.sampler = self._build_sampler(slot_seed(self._seed, slot))
         trial = Trial(self._study, orphan._trial_id)
-        trial.set_user_attr(TrialKeys.SLOT, self._mark(slot))
+        since = datetime.now().isoformat()  # local and naive, as Optuna's own times are
+        trial.set_user_attr(TrialKeys.SLOT, {**self._mark(slot), "since": since})
         return Claim(trial=trial, slot=slot, adopted=True)
 
     def _close(self, trial: FrozenTrial) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -24,15 +26,18 @@ _WORLD = "WLD"
 
 @dataclass(slots=True)
 class SearchCost:
-    """Meters one process's share of a study and keeps it in the study's attributes, so that a kill loses half a minute.
+    """Meters one process's work on studies and keeps it in their attributes, so that a kill loses half a minute.
+
+    Studies that one process serves by turns get shares of its time and energy in proportion to what their trials took.
 
     Energy is codecarbon's: counters where it can read them, otherwise the processor's thermal design power times its
     load; the record names which. Emissions use the grid of `country` (ISO 3166 alpha-3), or the world's average.
     """
 
-    study: optuna.Study
+    studies: Sequence[optuna.Study]
     country: str | None
-    trials: int = 0
+    _trials: Counter[str] = field(default_factory=Counter)
+    _used: dict[str, float] = field(default_factory=dict)
     _key: str = field(default_factory=lambda: StudyKeys.SESSION + uuid4().hex[:12])
     _started: float = 0.0
     _began: str = ""
@@ -50,23 +55,35 @@ class SearchCost:
     def __exit__(self, *_: object) -> None:
         self._write(final=True)
 
-    def trial_ended(self) -> None:
-        """Count a trial, and write what has come together if the last writing is a while ago."""
-        self.trials += 1
+    def trial_ended(self, study: str, seconds: float) -> None:
+        """Count a trial that took so long, and write what has come together if the last writing is a while ago."""
+        self._trials[study] += 1
+        self._used[study] = self._used.get(study, 0.0) + seconds
         if time.monotonic() - self._written > WRITE_EVERY_S:
             self._write(final=False)
 
     def _write(self, *, final: bool) -> None:
         self._written = time.monotonic()
-        record: dict[str, Any] = {
-            "host": fingerprint(),
-            "hardware": self._hardware,
-            "started": self._began,
-            "seconds": round(self._written - self._started, 3),
-            "trials": self.trials,
-            **_read_tracker(self._tracker, final=final, country=self.country),
-        }
-        self.study.set_user_attr(self._key, record)
+        seconds = self._written - self._started
+        read = _read_tracker(self._tracker, final=final, country=self.country)
+        host = fingerprint()
+        used = sum(self._used.values())
+        for study in self.studies:
+            name = study.study_name
+            share = self._used.get(name, 0.0) / used if used else 1 / len(self.studies)
+            if share == 0:
+                continue
+            record: dict[str, Any] = {
+                "host": host,
+                "hardware": self._hardware,
+                "started": self._began,
+                "seconds": round(share * seconds, 3),
+                "trials": self._trials[name],
+                **read,
+            }
+            for figure in ("energy_kwh", "co2_kg"):
+                record[figure] = None if read[figure] is None else share * read[figure]
+            study.set_user_attr(self._key, record)
 
 
 def _start_tracker(country: str | None) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -25,6 +25,21 @@ class StudyOpened:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ContestOpened:
+    """The studies of a contest are open and the data loaded."""
+
+    name: str
+    storage: str
+    """Without password."""
+    finished: Mapping[str, int]
+    """Finished trials by study, as far as they are stored."""
+    trials: int
+    """Of each study."""
+    notices: tuple[str, ...]
+    objectives: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PreparationProgress:
     """A step of the work that all trials share; `step` is the problem's own record, such as `SupernetProgress`."""
 
@@ -35,6 +50,7 @@ class PreparationProgress:
 class TrialStarted:
     """A trial has been drawn, or adopted from an interrupted process."""
 
+    study: str
     number: int
     adopted: bool
 
@@ -43,6 +59,7 @@ class TrialStarted:
 class TrialEnded:
     """A trial has been told to the database."""
 
+    study: str
     number: int
     ended: Ended
     reason: str | None
@@ -52,7 +69,15 @@ class TrialEnded:
     trials: int
 
 
-Event: TypeAlias = StudyOpened | PreparationProgress | TrialStarted | TrialEnded
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompetitorOut:
+    """A study of a contest cannot get to its end; the others go on."""
+
+    study: str
+    reason: str
+
+
+Event: TypeAlias = StudyOpened | ContestOpened | PreparationProgress | TrialStarted | TrialEnded | CompetitorOut
 Listener: TypeAlias = Callable[[Event], None]
 
 

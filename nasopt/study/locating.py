@@ -5,17 +5,23 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
+from optuna.storages import BaseStorage
 from pydantic import ValidationError
 
 from nasopt import database
 from nasopt.errors import StudyNotFoundError, UsageError
+from nasopt.records import StudyKeys
 from nasopt.report import StudyView, load_view, study_names
-from nasopt.spec.study import StudySpec, load_spec
+from nasopt.spec.contest import ContestSpec, load_file
+from nasopt.spec.study import StudySpec
 from nasopt.study.opening import Study, open_study, wrap_stored
+
+CONTEST = StudyKeys.CONTEST
 
 
 def find_study(reference: str, storage: str | None = None) -> Study:
@@ -23,26 +29,89 @@ def find_study(reference: str, storage: str | None = None) -> Study:
 
     Raises:
         StudyNotFoundError: neither; the message lists what the database holds.
+        UsageError: a name without a database to look in, or a contest, which holds several studies.
+    """
+    found = find_studies(reference, storage)
+    if len(found) > 1 or (found[0].name != reference and CONTEST in found[0].optuna.user_attrs):
+        names = ", ".join(s.name for s in found[:3])
+        more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+        raise UsageError(
+            f"{reference} is a contest of the studies {names}{more}; name one of them, with --storage "
+            f"{database.redact(found[0].url)}"
+        )
+    return found[0]
+
+
+def find_studies(reference: str, storage: str | None = None) -> list[Study]:
+    """The stored study of a file or name, or all studies of a contest that are stored, competitor by competitor.
+
+    Raises:
+        StudyNotFoundError: there is none; the message lists what the database holds.
         UsageError: a name without a database to look in.
     """
     if _is_file(reference):
         overrides = [f"study.storage={json.dumps(storage, ensure_ascii=False)}"] if storage else []
-        return open_study(load_spec(reference, overrides=overrides))
+        spec = load_file(reference, overrides=overrides)
+        return [open_study(spec)] if isinstance(spec, StudySpec) else open_contest(spec)
     url = _url(storage)
     opened = database.open_storage(url, create=False)
     with database.database_errors(url):
-        view = load_view(opened, reference)
+        names = _members(opened, reference) or [reference]
+        return [_stored(name, url, opened) for name in names]
+
+
+def open_contest(spec: ContestSpec, *, storage: BaseStorage | None = None) -> list[Study]:
+    """The stored studies of a contest's file, competitor by competitor; those not begun yet are left out.
+
+    Raises:
+        StudyNotFoundError: it has not been run yet.
+        DatabaseError: the database cannot be opened.
+    """
+    url = database.expand(spec.study.storage)
+    opened = storage or database.open_storage(url, create=False)
+    found = []
+    missing: StudyNotFoundError | None = None
+    for entry in spec.entries():
+        try:
+            found.append(open_study(entry.spec, storage=opened))
+        except StudyNotFoundError as error:
+            missing = missing or error
+    if not found:
+        assert missing is not None
+        raise StudyNotFoundError(f"the contest {spec.study.name!r} has not been run yet: {missing}")
+    return found
+
+
+def _members(storage: BaseStorage, contest: str) -> list[str]:
+    """Names of a contest's stored studies, in the order of its file; empty where there is no contest of this name."""
+    records = {s.study_name: s.user_attrs.get(CONTEST) for s in storage.get_all_studies()}
+    members = {name: r for name, r in records.items() if r and r["name"] == contest and name != contest}
+    return sorted(members, key=lambda n: _place(members[n]))
+
+
+def _place(record: Mapping[str, Any]) -> tuple[int, int]:
+    """Where a study stands in its contest; last where its file has dropped it."""
+    labels, seeds = list(record["labels"]), list(record["seeds"])
+    label, seed = record["label"], record["seed"]
+    return (
+        labels.index(label) if label in labels else len(labels),
+        seeds.index(seed) if seed in seeds else len(seeds),
+    )
+
+
+def _stored(name: str, url: str, storage: BaseStorage) -> Study:
+    view = load_view(storage, name)
     try:
         spec = StudySpec.model_validate({**view.spec, "study": {**view.spec["study"], "storage": url}})
     except (ValidationError, KeyError) as error:
-        raise StudyNotFoundError(f"study {reference!r} in {database.redact(url)} was not made by nasopt") from error
-    return wrap_stored(spec, reference, url, opened)
+        raise StudyNotFoundError(f"study {name!r} in {database.redact(url)} was not made by nasopt") from error
+    return wrap_stored(spec, name, url, storage)
 
 
 def find_views(references: Sequence[str], storage: str | None = None) -> list[StudyView]:
     """Views of the named studies; of all studies of the database, or of the SQLite files here, where none is named."""
     if references:
-        return [find_study(reference, storage).view() for reference in references]
+        return [study.view() for reference in references for study in find_studies(reference, storage)]
     if storage or os.environ.get("NASOPT_STORAGE"):
         urls = [_url(storage)]
     else:

@@ -38,6 +38,11 @@ class Study:
     artifacts: Path
 
     @property
+    def seed(self) -> int:
+        """Of the sampler; splits and training take the file's."""
+        return int(self.optuna.user_attrs.get(StudyKeys.SEED, self.spec.study.seed))
+
+    @property
     def locks(self) -> Path | None:
         """Folder of this study's locks; None where no other process can share it."""
         if self.url == database.MEMORY:
@@ -87,9 +92,16 @@ def open_study(spec: StudySpec, *, storage: BaseStorage | None = None) -> Study:
 
 
 def create_or_resume(
-    spec: StudySpec, problem: Problem, *, storage: BaseStorage | None = None, allow_changes: bool = False
+    spec: StudySpec,
+    problem: Problem,
+    *,
+    storage: BaseStorage | None = None,
+    allow_changes: bool = False,
+    contest: Mapping[str, Any] | None = None,
 ) -> Study:
     """Open the study of this file for running; create it where it is not stored yet.
+
+    `contest` is the record of `StudyKeys.CONTEST`, for a study that competes.
 
     Raises:
         StudyChangedError: the stored study was made from another file, and `allow_changes` is off; a changed search
@@ -100,6 +112,8 @@ def create_or_resume(
     storage = storage or database.open_storage(url)
     name = spec.study.name + problem.suffix
     with database.database_errors(url):
+        if contest is None:
+            _check_free(name, storage)
         study = optuna.create_study(
             study_name=name,
             storage=storage,
@@ -109,13 +123,16 @@ def create_or_resume(
     opened = wrap_stored(spec, name, url, storage, study)
     with opened.lock("facts"):
         facts = _facts(spec, problem, opened)
+        if contest is not None:
+            facts = {StudyKeys.CONTEST: dict(contest), **facts, StudyKeys.SEED: contest["seed"]}
         stored = study.user_attrs
+        _check_kind(opened, contest)
         if StudyKeys.SPEC_HASH in stored:
             _check_unchanged(opened, facts, allow_changes=allow_changes)
             _check_problem(opened, facts)
             _check_host(opened, problem)
         for key, value in facts.items():
-            if key not in stored or allow_changes or key == StudyKeys.SPEC:
+            if key not in stored or allow_changes or key in (StudyKeys.SPEC, StudyKeys.CONTEST):
                 opened.remember(key, value)
     return opened
 
@@ -151,6 +168,31 @@ def _facts(spec: StudySpec, problem: Problem, study: Study) -> dict[str, Any]:
         **problem.facts(),
         StudyKeys.SPEC_HASH: spec.hash(),
     }
+
+
+def _check_free(name: str, storage: BaseStorage) -> None:
+    """Refuse a study the name of a contest: commands that take names could not tell them apart."""
+    if any(s.user_attrs.get(StudyKeys.CONTEST, {}).get("name") == name for s in storage.get_all_studies()):
+        raise UsageError(f"the database holds a contest named {name!r}; give the study another name (study.name)")
+
+
+def _check_kind(study: Study, contest: Mapping[str, Any] | None) -> None:
+    """Refuse to take a contest's study for one of its own, or the other way round."""
+    stored = study.optuna.user_attrs
+    if StudyKeys.SPEC_HASH not in stored:
+        return
+    member = stored.get(StudyKeys.CONTEST)
+    if contest is None and member is not None:
+        raise UsageError(
+            f"study {study.name!r} belongs to the contest {member['name']!r}; run that one's file, or choose another "
+            "study.name"
+        )
+    if contest is not None and (member is None or member["name"] != contest["name"]):
+        owner = "a study of its own" if member is None else f"part of the contest {member['name']!r}"
+        raise UsageError(
+            f"the contest {contest['name']!r} needs a study {study.name!r}, and the database holds one that is "
+            f"{owner}; give the contest another name (study.name)"
+        )
 
 
 def _check_unchanged(study: Study, facts: Mapping[str, Any], *, allow_changes: bool) -> None:

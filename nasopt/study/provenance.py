@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import platform
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
@@ -10,6 +11,7 @@ from pathlib import Path
 _PACKAGES = ("nasopt", "optuna", "torch", "torchvision", "timm", "onnx", "onnxruntime", "codecarbon", "numpy")
 
 
+@functools.cache
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages that shape results; absent ones are left out."""
     found = {"python": platform.python_version()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -83,14 +84,14 @@ def run(
     """
     url = database.expand(spec.study.storage)
     problem = problem or open_problem(spec, cache)
-    _check_sampler(spec, problem)
+    check_sampler(spec, problem)
     provided: dict[str, Any] = {}
     with ExitStack() as stack:
         stack.enter_context(database.database_errors(url))
         stack.enter_context(database.quiet_optuna())
-        stack.enter_context(_expected_warnings_silenced())
+        stack.enter_context(expected_warnings_silenced())
         study = create_or_resume(spec, problem, storage=storage, allow_changes=allow_changes)
-        claims = stack.enter_context(_claims(study, problem, provided))
+        claims = stack.enter_context(claims_of(study, problem, provided))
         budget = spec.study.trials
         tally = claims.tally()
         listener(
@@ -99,24 +100,24 @@ def run(
                 storage=database.redact(url),
                 finished=tally.finished,
                 trials=budget,
-                notices=tuple(_notices(study)),
+                notices=tuple(notices(study)),
                 objectives=tuple(o.metric for o in spec.objectives),
             )
         )
         contributed = 0
         if tally.finished < budget:
-            with SearchCost(study.optuna, spec.study.country) as cost:
+            with SearchCost([study.optuna], spec.study.country) as cost:
                 problem.prepare(lambda step: listener(PreparationProgress(step=step)))
                 for key, value in problem.facts().items():
                     study.remember(key, value)
                 provided |= provide(study, problem, lambda step: listener(PreparationProgress(step=step)))
-                contributed = _Filling(study, problem, claims, listener, cost).fill(budget)
+                contributed = Filling(study, problem, claims, listener, cost).fill(budget)
         tally = claims.tally()
     return RunResult(study=study, finished=tally.finished, running_elsewhere=tally.running, contributed=contributed)
 
 
 @contextmanager
-def _expected_warnings_silenced() -> Iterator[None]:
+def expected_warnings_silenced() -> Iterator[None]:
     """Refused trials carry infinite values by design; samplers warn of each where they cope with them."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Clip non-finite values")
@@ -124,14 +125,14 @@ def _expected_warnings_silenced() -> Iterator[None]:
         yield
 
 
-def _check_sampler(spec: StudySpec, problem: Problem) -> None:
+def check_sampler(spec: StudySpec, problem: Problem) -> None:
     """Refuse bad options before the supernet is trained, not after."""
     check_requirements(spec.sampler, problem)
     build_sampler(spec.sampler, seed=0, trials=spec.study.trials, search_space=problem.distributions)
 
 
-def _claims(study: Study, problem: Problem, provided: Mapping[str, Any]) -> Claims:
-    """`provided` is filled before the first draw."""
+def claims_of(study: Study, problem: Problem, provided: Mapping[str, Any]) -> Claims:
+    """What hands out the trials of a study to this process; enter it. `provided` is filled before the first draw."""
 
     def sampler(seed: int) -> BaseSampler:
         space, trials = problem.distributions, study.spec.study.trials
@@ -140,37 +141,37 @@ def _claims(study: Study, problem: Problem, provided: Mapping[str, Any]) -> Clai
     return Claims(
         study.optuna,
         folder=study.locks,
-        seed=study.spec.study.seed,
+        seed=study.seed,
         distributions=problem.distributions,
         build_sampler=sampler,
     )
 
 
-def _notices(study: Study) -> list[str]:
+def notices(study: Study) -> list[str]:
     """What must be said before anything runs."""
     stored = study.optuna.user_attrs
-    notices = []
+    found = []
     searched = stored.get(StudyKeys.PROBLEM, {})
     if searched.get("kind") == "table" and searched["missing"] != "0":
-        notices.append(
+        found.append(
             f"the table {searched['source']} has {coverage_text(searched)}; points without a row are refused, and the "
             "true front is that of the rows present"
         )
     data = stored.get(StudyKeys.DATA, {})
     if "@" in study.name and data.get("requested"):
-        notices.append(
+        found.append(
             f"the data set {data['requested']} is neither on disk nor downloadable: this study uses {data['name']} "
             f"instead, under the name {study.name}"
         )
     for device in stored.get(StudyKeys.DEVICES, []):
         if device["provenance"] != "measured":
-            notices.append(f"costs of {device['name']} are {device['provenance']}, not measured; {device['remedy']}")
+            found.append(f"costs of {device['name']} are {device['provenance']}, not measured; {device['remedy']}")
         elif device["meter"] == "codecarbon":
-            notices.append(f"energy of {device['name']} is estimated by codecarbon from load, not measured")
-    return notices
+            found.append(f"energy of {device['name']} is estimated by codecarbon from load, not measured")
+    return found
 
 
-class _Filling:
+class Filling:
     """One process's loop over the trials of a study."""
 
     def __init__(self, study: Study, problem: Problem, claims: Claims, listener: Listener, cost: SearchCost) -> None:
@@ -181,27 +182,36 @@ class _Filling:
         self._cost = cost
         self._constraints = ConstraintSet(study.spec.constraints, problem.structural)
         self._faults: list[str] = []
+        study.remember(StudyKeys.CONSTRAINTS, self._constraints.describe())
+        self.contributed = 0
+        """Trials that this process finished."""
 
     def fill(self, budget: int) -> int:
         """Evaluate trials until none is left to claim; the number that this process finished."""
-        contributed = 0
-        study = self._study.optuna
-        self._study.remember(StudyKeys.CONSTRAINTS, self._constraints.describe())
-        while (claim := self._claims.next(budget)) is not None:
-            self._listener(TrialStarted(number=claim.trial.number, adopted=claim.adopted))
-            verdict = judge(self._study.spec, self._problem, self._constraints, claim.trial)
-            tell(self._study, claim.trial, verdict)
-            self._announce(claim, verdict, budget)
-            contributed += verdict.ended == "completed"
-            self._watch(verdict, budget)
-            if verdict.ended != "infeasible":  # refused for next to nothing
-                self._cost.trial_ended()
-        log.debug("study %s: no trial left to claim", study.study_name)
-        return contributed
+        while self.step(budget):
+            pass
+        log.debug("study %s: no trial left to claim", self._study.name)
+        return self.contributed
+
+    def step(self, budget: int, *, alone: bool = False) -> bool:
+        """Evaluate one trial; False where there is none to claim, see `Claims.next`."""
+        started = time.monotonic()
+        if (claim := self._claims.next(budget, alone=alone)) is None:
+            return False
+        self._listener(TrialStarted(study=self._study.name, number=claim.trial.number, adopted=claim.adopted))
+        verdict = judge(self._study.spec, self._problem, self._constraints, claim.trial)
+        tell(self._study, claim.trial, verdict)
+        self._announce(claim, verdict, budget)
+        self.contributed += verdict.ended == "completed"
+        self._watch(verdict, budget)
+        if verdict.ended != "infeasible":
+            self._cost.trial_ended(self._study.name, time.monotonic() - started)
+        return True
 
     def _announce(self, claim: Claim, verdict: Verdict, budget: int) -> None:
         self._listener(
             TrialEnded(
+                study=self._study.name,
                 number=claim.trial.number,
                 ended=verdict.ended,
                 reason=verdict.reason,

@@ -10,15 +10,30 @@ from typing import Any
 from rich.console import RenderableType
 from rich.text import Text
 
-from nasopt.report import StudyView, TrialView, front_table, proposers, search_cost, summary
+from nasopt.report import (
+    StudyView,
+    TrialView,
+    compare_views,
+    comparison_table,
+    front_table,
+    proposers,
+    search_cost,
+    summary,
+)
+from nasopt.study.contest import ContestResult
 from nasopt.study.running import RunResult
 
 
-def summarise(result: RunResult, reference: str, storage: str | None = None) -> Iterator[RenderableType]:
-    """The front as a table, where everything is, and the commands to type next.
+def summarise(
+    result: RunResult | ContestResult, reference: str, storage: str | None = None
+) -> Iterator[RenderableType]:
+    """The front or the leaderboard, where everything is, and the commands to type next.
 
     `reference` and `storage` are what the user called the study, so that the commands can be pasted.
     """
+    if isinstance(result, ContestResult):
+        yield from _contest(result, reference, storage)
+        return
     view = result.study.view()
     yield front_table(view)
     if result.running_elsewhere:
@@ -31,6 +46,43 @@ def summarise(result: RunResult, reference: str, storage: str | None = None) -> 
     more = shlex.quote(reference)
     commands.append(f"nasopt run {more}{where} --trials {2 * int(view.spec['study']['trials'])}   # go on searching")
     yield summary(view, *commands)
+
+
+def _contest(result: ContestResult, reference: str, storage: str | None) -> Iterator[RenderableType]:
+    views = [run.study.view() for run in result.runs]
+    if len(views) > 1:
+        yield comparison_table(compare_views(views))
+    else:
+        yield front_table(views[0])
+    for name, reason in result.out.items():
+        yield Text(f"! {name} was given up: {reason}", style="yellow")
+    if elsewhere := sum(run.running_elsewhere for run in result.runs):
+        yield Text(f"{elsewhere} trials are being evaluated by other processes; see: nasopt status")
+    finished, asked = sum(run.finished for run in result.runs), int(views[0].spec["study"]["trials"])
+    yield Text(f"{len(views)} studies, {finished} of {asked * len(views)} trials trained and measured")
+    yield Text(f"stored as {result.name!r} in {views[0].spec['study']['storage']}")
+    study = shlex.quote(reference) + (f" --storage {shlex.quote(storage)}" if storage else "")
+    yield Text("next:")
+    for command in (
+        f"nasopt compare {study} --to figures",
+        f"nasopt report {study}",
+        f"nasopt dashboard {study}",
+        f"nasopt run {study} --trials {2 * asked}   # go on searching",
+    ):
+        yield Text(f"  {command}", style="cyan")
+
+
+def result_json(result: RunResult | ContestResult) -> dict[str, Any]:
+    """What a run leaves behind, as JSON values."""
+    if isinstance(result, RunResult):
+        return study_json(result.study.view())
+    views = [run.study.view() for run in result.runs]
+    return {
+        "contest": result.name,
+        "out": result.out,
+        "studies": [study_json(view) for view in views],
+        "comparison": compare_views(views).to_json() if len(views) > 1 else None,
+    }
 
 
 def _knee(view: StudyView, front: Sequence[TrialView]) -> TrialView:
@@ -46,6 +98,7 @@ def study_json(view: StudyView) -> dict[str, Any]:
     cost = search_cost(view)
     return {
         "study": view.name,
+        "contest": None if view.contest is None else asdict(view.contest),
         "storage": view.spec["study"]["storage"],
         "trials": view.spec["study"]["trials"],
         "ended": dict(view.counts()),

@@ -10,8 +10,9 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 from nasopt.errors import UsageError
-from nasopt.spec.study import StudySpec
-from nasopt.study.events import Event, Listener, StudyOpened, TrialEnded
+from nasopt.spec.contest import ContestSpec
+from nasopt.spec.study import StudyFile
+from nasopt.study.events import ContestOpened, Event, Listener, StudyOpened, TrialEnded
 from nasopt.study.opening import file_name
 
 
@@ -28,7 +29,7 @@ class Tracker(Protocol):
 class TensorBoardTracker:
     """Scalars by trial number under `runs/STUDY`, through PyTorch's writer."""
 
-    def __init__(self, study: str, spec: StudySpec) -> None:
+    def __init__(self, study: str, spec: StudyFile) -> None:
         """Raises UsageError where tensorboard is not installed."""
         try:
             from torch.utils.tensorboard import SummaryWriter
@@ -49,7 +50,7 @@ class TensorBoardTracker:
 class WandbTracker:
     """One run for the study, one step for each trial."""
 
-    def __init__(self, study: str, spec: StudySpec) -> None:
+    def __init__(self, study: str, spec: StudyFile) -> None:
         """Raises UsageError where wandb is not installed."""
         try:
             import wandb
@@ -66,22 +67,24 @@ class WandbTracker:
         self._run.finish()
 
 
-_TRACKERS: dict[str, Callable[[str, StudySpec], Tracker]] = {"tensorboard": TensorBoardTracker, "wandb": WandbTracker}
+_TRACKERS: dict[str, Callable[[str, StudyFile], Tracker]] = {"tensorboard": TensorBoardTracker, "wandb": WandbTracker}
 
 
 class Trackers:
     """All trackers of a run, opened once the study's name is known."""
 
-    def __init__(self, names: Sequence[str], spec: StudySpec) -> None:
+    def __init__(self, names: Sequence[str], spec: StudyFile) -> None:
         """Raises UsageError for a name that is no tracker, or whose package is not installed."""
         if unknown := [n for n in names if n not in _TRACKERS]:
             raise UsageError(f"no tracker named {unknown[0]!r}; known: {', '.join(_TRACKERS)}")
         for name in names:  # before anything is created, not when the first trial ends
             if find_spec(name) is None:
                 raise UsageError(f"the tracker {name} is not installed; pip install 'nasopt[{name}]'")
+        if isinstance(spec, ContestSpec) and "wandb" in names:
+            raise UsageError("the tracker wandb follows one study at a time; for a contest take tensorboard")
         self._names = tuple(names)
         self._spec = spec
-        self._open: list[Tracker] = []
+        self._open: dict[str, list[Tracker]] = {}
         self._exit = ExitStack()
 
     def __enter__(self) -> Self:
@@ -101,11 +104,18 @@ class Trackers:
 
     def _receive(self, event: Event) -> None:
         if isinstance(event, StudyOpened):
-            for name in self._names:
-                tracker = _TRACKERS[name](event.name, self._spec)
-                self._exit.callback(tracker.close)
-                self._open.append(tracker)
+            self._follow(event.name)
+        if isinstance(event, ContestOpened):
+            for study in event.finished:
+                self._follow(study)
         if isinstance(event, TrialEnded) and event.outcome is not None:
             figures = {**event.outcome.quality, **{n: c.value for n, c in event.outcome.costs.items()}}
-            for tracker in self._open:
+            for tracker in self._open[event.study]:
                 tracker.log(event.number, figures)
+
+    def _follow(self, study: str) -> None:
+        self._open[study] = []
+        for name in self._names:
+            tracker = _TRACKERS[name](study, self._spec)
+            self._exit.callback(tracker.close)
+            self._open[study].append(tracker)

@@ -9,7 +9,15 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import TimeRemainingColumn as Remaining
 
-from nasopt.study.events import Event, PreparationProgress, StudyOpened, TrialEnded, TrialStarted
+from nasopt.study.events import (
+    CompetitorOut,
+    ContestOpened,
+    Event,
+    PreparationProgress,
+    StudyOpened,
+    TrialEnded,
+    TrialStarted,
+)
 
 _USUAL = ("accuracy", "exit_rate", "latency_ms", "energy_mj", "macs")
 """Figures that are shown of a trial beside its objectives."""
@@ -35,7 +43,10 @@ class Watcher:
         )
         self._tasks: dict[str, TaskID] = {}
         self._trials: TaskID | None = None
-        self._opened: StudyOpened | None = None
+        self._contest = ""
+        self._finished: dict[str, int] = {}
+        self._asked = 0
+        self._objectives: tuple[str, ...] = ()
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -51,17 +62,31 @@ class Watcher:
                 self._open(event)
             case PreparationProgress():
                 self._prepare(event.step)
+            case ContestOpened():
+                self._open_contest(event)
             case TrialStarted():
                 self._start(event)
             case TrialEnded():
                 self._end(event)
+            case CompetitorOut():
+                self._warn(f"{event.study} is given up, the others go on: {event.reason}")
 
     def _open(self, event: StudyOpened) -> None:
-        self._opened = event
+        self._finished, self._asked = {event.name: event.finished}, event.trials
+        self._objectives = event.objectives
         for notice in event.notices:
-            self._console.print(f"! {notice}", style="yellow", markup=False, highlight=False)
+            self._warn(notice)
         state = f"{event.finished} of {event.trials} trials finished"
         self._say(f"study {event.name} in {event.storage}: {state}")
+
+    def _open_contest(self, event: ContestOpened) -> None:
+        self._contest = event.name
+        self._finished, self._asked = dict(event.finished), event.trials * len(event.finished)
+        self._objectives = event.objectives
+        for notice in event.notices:
+            self._warn(notice)
+        state = f"{sum(event.finished.values())} of {self._asked} trials finished"
+        self._say(f"contest {event.name} in {event.storage}: {len(event.finished)} studies, {state}")
 
     def _prepare(self, step: Any) -> None:
         epoch, epochs = step.epoch, step.epochs
@@ -76,19 +101,32 @@ class Watcher:
 
     def _start(self, event: TrialStarted) -> None:
         if event.adopted:
-            self._say(f"trial {event.number} was interrupted; it runs again with the same parameters")
-        if self._trials is None and self._opened is not None:
+            self._say(f"{self._name(event)} was interrupted; it runs again with the same parameters")
+        if self._trials is None:
+            done = sum(self._finished.values())
             self._trials = self._progress.add_task(
-                "trials", total=self._opened.trials, completed=self._opened.finished, note="the first is under way"
+                "trials", total=self._asked, completed=done, note="the first is under way"
             )
 
     def _end(self, event: TrialEnded) -> None:
+        self._finished[event.study] = event.finished
         if self._trials is not None:
-            self._progress.update(self._trials, completed=event.finished, note=self._line(event))
+            note = f"{self._competitor(event.study)}{self._line(event)}"
+            self._progress.update(self._trials, completed=sum(self._finished.values()), note=note)
         if event.ended not in ("completed", "infeasible"):
-            self._console.print(f"! trial {event.number} {event.ended}: {event.reason}", style="yellow", markup=False)
+            self._warn(f"{self._name(event)} {event.ended}: {event.reason}")
         elif self._verbosity > 0:
-            self._say(f"trial {event.number} ({event.finished} of {event.trials}): {self._line(event)}")
+            self._say(f"{self._name(event)} ({event.finished} of {event.trials}): {self._line(event)}")
+
+    def _name(self, event: TrialStarted | TrialEnded) -> str:
+        return f"{self._competitor(event.study)}trial {event.number}"
+
+    def _competitor(self, study: str) -> str:
+        """Which study of a contest it is, as `label/seed: `; empty outside a contest."""
+        return f"{study.removeprefix(self._contest.partition('@')[0] + '/')}: " if self._contest else ""
+
+    def _warn(self, line: str) -> None:
+        self._console.print(f"! {line}", style="yellow", markup=False, highlight=False)
 
     def _say(self, line: str) -> None:
         if self._verbosity >= 0:
@@ -97,7 +135,6 @@ class Watcher:
     def _line(self, event: TrialEnded) -> str:
         if event.outcome is None:
             return f"{event.ended}: {event.reason}"
-        objectives = self._opened.objectives if self._opened else ()
         names = (*event.outcome.quality, *event.outcome.costs)
-        shown = [n for n in names if n in objectives or n.partition("@")[0] in _USUAL]
+        shown = [n for n in names if n in self._objectives or n.partition("@")[0] in _USUAL]
         return ", ".join(f"{name} {event.outcome.value(name):.4g}" for name in shown)

@@ -91,7 +91,11 @@ def test_runs_of_one_method_share_a_group(write: Write, memory: BaseStorage) -> 
     mine, theirs = ([a.points for a in found.attainment if a.group == g] for g in ("nsga2", "random"))
     assert mine == theirs
     text = rendered(comparison_table(found))
-    assert "nsga2 (3 runs)" in text
+    assert "Leaderboard by trials" in text
+    assert found.leaderboard is not None
+    assert {s.method: s.runs for s in found.leaderboard.standings} == {"nsga2": 3, "random": 3}
+    assert found.leaderboard.seeds == (0, 1, 2)
+    assert {(t.p, t.p_holm, t.difference) for t in found.leaderboard.tests if t.by != "wall"} == {(1.0, 1.0, 0.0)}
 
 
 def test_attainment_of_one_run_is_its_front(pair: list[StudyView]) -> None:

@@ -98,7 +98,8 @@ def _template() -> Any:
 
     trial = TrialView(
         number=0, state="complete", params={}, distributions={}, values=(0.5, 1.0), outcome=None, ended="completed",
-        reason="", constraints={}, started=None, finished=None, seconds=0.0,
+        reason="", constraints={}, started=None, finished=None, wall_s=0.0,
+        seconds=0.0,
     )  # fmt: skip
     return StudyView(
         name="s",
@@ -107,7 +108,7 @@ def _template() -> Any:
             Objective(metric="latency_ms", direction="minimize"),
         ),
         constraints=(), trials=(trial,), spec={}, data={}, devices=(), supernet={}, sessions=(), host={}, versions={},
-        git="", seed=0, artifacts=None, test_scores={},
+        git="", seed=0, artifacts=None, contest=None, test_scores={},
     )  # fmt: skip
 
 

@@ -12,8 +12,9 @@ import pytest
 from nasopt import shipped
 from nasopt.errors import SpecError, UsageError
 from nasopt.spec import yaml
+from nasopt.spec.contest import file_schema, load_file
 from nasopt.spec.starting import starting_point, write_starting_point
-from nasopt.spec.study import StudySpec, load_spec
+from nasopt.spec.study import load_spec
 
 GOOD = """\
 study:
@@ -132,7 +133,7 @@ def test_passwords_are_never_kept(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", shipped.listed("studies"))
 def test_example_studies_are_valid(name: str) -> None:
-    spec = load_spec(shipped.folder("studies") / f"{name}.yaml")
+    spec = load_file(shipped.folder("studies") / f"{name}.yaml")
     assert spec.objectives
 
 
@@ -147,9 +148,11 @@ def test_the_starting_point_is_valid_and_not_overwritten(tmp_path: Path) -> None
 
 
 def test_the_schema_describes_what_is_accepted() -> None:
-    schema: dict[str, Any] = StudySpec.model_json_schema(by_alias=True)
-    assert set(schema["required"]) == {"study", "objectives"}
-    assert schema["additionalProperties"] is False
+    schema: dict[str, Any] = file_schema()
+    study, contest = schema["$defs"]["StudySpec"], schema["$defs"]["ContestSpec"]
+    assert set(study["required"]) == {"study", "objectives"}
+    assert set(contest["required"]) == {"study", "objectives", "sampler"}
+    assert study["additionalProperties"] is contest["additionalProperties"] is False
     assert "lambda" in schema["$defs"]["LossSpace"]["properties"]
     assert schema["$defs"]["StageSpace"]["properties"]["width"]["description"]
 
@@ -157,10 +160,10 @@ def test_the_schema_describes_what_is_accepted() -> None:
 @pytest.mark.parametrize("name", shipped.listed("studies"))
 def test_example_studies_satisfy_the_schema(name: str) -> None:
     content = yaml.read(shipped.folder("studies") / f"{name}.yaml").content
-    validator = jsonschema.Draft202012Validator(StudySpec.model_json_schema(by_alias=True))
+    validator = jsonschema.Draft202012Validator(file_schema())
     assert [error.message for error in validator.iter_errors(content)] == []
     misspelt = {**content, "trials": 3}
     assert list(validator.iter_errors(misspelt))
-    keywords = str(StudySpec.model_json_schema(by_alias=True))
+    keywords = str(file_schema())
     assert "'ge'" not in keywords
     assert "'gt'" not in keywords

@@ -13,7 +13,8 @@ from nasopt.errors import DivergedError
 from nasopt.models import count
 from nasopt.records import Cost, Inspection, Outcome
 from nasopt.space import BigLittleSpace
-from nasopt.spec.study import StudySpec
+from nasopt.spec.contest import ContestSpec
+from nasopt.spec.study import StudyFile, StudySpec
 
 LIGHTER = "little_lighter_than_big"
 
@@ -25,7 +26,7 @@ class StandIn:
     suffix = ""
 
     def __init__(
-        self, spec: StudySpec, *, seconds: float = 0.0, fault: Callable[[Mapping[str, Any]], None] | None = None
+        self, spec: StudyFile, *, seconds: float = 0.0, fault: Callable[[Mapping[str, Any]], None] | None = None
     ):
         self.space = BigLittleSpace(spec.space, native_resolution=8)
         self.distributions = self.space.distributions
@@ -69,27 +70,71 @@ def diverge(params: Mapping[str, Any]) -> None:
 
 def make_spec(storage: str, **changes: Any) -> StudySpec:
     """A small study over accuracy and multiply-accumulates."""
-    content: dict[str, Any] = {
+    return StudySpec.model_validate(_changed(_content(storage), changes))
+
+
+def _content(storage: str) -> dict[str, Any]:
+    return {
         "study": {"name": "stand-in", "storage": storage, "trials": 8, "seed": 3},
         "space": {"channels": [8, 12], "strides": [1, 2], "little": {"width": [0.25, 0.5], "depth": [1, 2]}},
         "objectives": ["accuracy", "macs"],
         "sampler": "random",
     }
+
+
+def _changed(content: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in changes.items():
         section, _, name = key.partition("__")
         if name:
             content.setdefault(section, {})[name] = value
         else:
             content[section] = value
-    return StudySpec.model_validate(content)
+    return content
+
+
+def make_contest(storage: str, **changes: Any) -> ContestSpec:
+    """Three samplers with two seeds on the small study, four trials each."""
+    content = _content(storage)
+    content["study"] |= {"name": "c", "trials": 4}
+    content["space"] = {
+        "channels": [8],
+        "strides": [1],
+        "little": {"width": [0.25, 0.5], "depth": 1, "kernel": [3, 5], "expansion": 1},
+        "big": {"width": 1.0, "depth": [1, 2, 3], "kernel": [3, 5], "expansion": [2, 4, 6]},
+        "router": {"kind": "confidence"},
+    }
+    content |= {"sampler": ["random", {"name": "tpe", "options": {"n_startup_trials": 2}}, "nsga2"]}
+    content["contest"] = {"seeds": 2}
+    return ContestSpec.model_validate(_changed(content, changes))
+
+
+def contest_until_killed(spec: ContestSpec, writes: int) -> None:
+    """Run the contest in this process and let it die by SIGKILL right after so many commits to the database."""
+    from nasopt.study import run_contest
+
+    _die_after(writes)
+    run_contest(spec, problem=StandIn(spec))
+
+
+def contest_here(spec: ContestSpec, seconds: float, state: str) -> None:
+    """Run the contest in this process to its end, with the locks of database servers under `state`."""
+    from nasopt.study import run_contest
+
+    os.environ["XDG_STATE_HOME"] = state
+    run_contest(spec, problem=StandIn(spec, seconds=seconds))
 
 
 def run_until_killed(spec: StudySpec, writes: int) -> None:
     """Run the study in this process and let it die by SIGKILL right after so many commits to the database."""
+    from nasopt.study import run
+
+    _die_after(writes)
+    run(spec, problem=StandIn(spec))
+
+
+def _die_after(writes: int) -> None:
     from sqlalchemy import event
     from sqlalchemy.orm import Session
-
-    from nasopt.study import run
 
     left = [writes]
 
@@ -98,8 +143,6 @@ def run_until_killed(spec: StudySpec, writes: int) -> None:
         left[0] -= 1
         if left[0] <= 0:
             os.kill(os.getpid(), signal.SIGKILL)
-
-    run(spec, problem=StandIn(spec))
 
 
 def run_here(spec: StudySpec, seconds: float = 0.0) -> None:

@@ -24,7 +24,8 @@ from nasopt import plugins, shipped
 from nasopt.cli import app
 from nasopt.hardware import DeviceProfile, load_profile, profiles
 from nasopt.records import METRICS, TimingProtocol
-from nasopt.spec.study import StudySpec, load_spec
+from nasopt.spec.contest import ContestSection, ContestSpec, file_schema, load_file
+from nasopt.spec.study import StudySpec
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "benchmarks").glob("*.md"))]
@@ -71,7 +72,7 @@ def test_every_key_is_listed_with_its_default() -> None:
         for key in re.findall(r"`([a-z_.]+)`", row[0]):
             listed.setdefault(key, row[2] if len(row) > 2 else "")
     protocol = TimingProtocol()
-    for key, default in keys(StudySpec):
+    for key, default in (*keys(StudySpec), *keys(ContestSection, "contest.")):
         assert key in listed, f"{key} is not in docs/studies.md"
         if default is PydanticUndefined:
             assert listed[key] == "required", key
@@ -82,8 +83,8 @@ def test_every_key_is_listed_with_its_default() -> None:
 
 
 def test_no_key_is_listed_that_does_not_exist() -> None:
-    known = {key for key, _ in keys(StudySpec)}
-    sections = tuple(f"{name}." for name in StudySpec.model_fields)
+    known = {key for key, _ in (*keys(StudySpec), *keys(ContestSection, "contest."))}
+    sections = tuple(f"{name}." for name in ContestSpec.model_fields)
     listed = {key for row in rows(STUDIES) for key in re.findall(r"`([a-z_.]+)`", row[0])}
     assert {key for key in listed if key.startswith(sections)} <= known
 
@@ -98,9 +99,9 @@ def test_every_metric_is_listed_with_its_unit_and_direction() -> None:
 
 
 def test_the_schema_has_no_key_that_the_guide_leaves_out() -> None:
-    schema = StudySpec.model_json_schema(by_alias=True)
+    schema = file_schema()
     words = set(re.findall(r"[a-z_0-9]+", STUDIES.read_text()))
-    for model in (schema, *schema["$defs"].values()):
+    for model in schema["$defs"].values():
         assert set(model["properties"]) <= words
 
 
@@ -110,14 +111,14 @@ def test_full_study_files_in_a_page_are_valid(page: Path, tmp_path: Path) -> Non
         if "objectives:" in text:
             file = tmp_path / "study.yaml"
             file.write_text(text)
-            load_spec(file)
+            load_file(file)
 
 
 @pytest.mark.parametrize("name", shipped.listed("studies"))
 def test_shipped_studies_are_valid_and_find_their_devices(name: str) -> None:
     from nasopt.hardware import load_profile
 
-    spec = load_spec(shipped.folder("studies") / f"{name}.yaml")
+    spec = load_file(shipped.folder("studies") / f"{name}.yaml")
     for device in spec.hardware.device:
         load_profile(device)
 

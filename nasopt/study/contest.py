@@ -1,0 +1,280 @@
+"""A contest: studies of several samplers on one problem, filled by turns so that nobody runs under better conditions.
+
+Seed after seed, each trial goes to the study that has the fewest. Which competitor begins a round moves on with the
+seed, because the first to evaluate a point is the one that finds no cached answer. A study has one trial under way at a
+time, however many processes work on the contest: so its draws depend on its own history alone, and the result does not
+depend on the number of processes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+from optuna.storages import BaseStorage
+
+from nasopt import database
+from nasopt.cache import Cache
+from nasopt.errors import InfeasibleStudyError, UsageError
+from nasopt.problems import Problem
+from nasopt.problems.opening import open_problem
+from nasopt.spec.contest import ContestSpec, Entry
+from nasopt.spec.study import StudySpec
+from nasopt.study.claims import Claims
+from nasopt.study.cost import SearchCost
+from nasopt.study.events import CompetitorOut, ContestOpened, Listener, PreparationProgress, ignore
+from nasopt.study.opening import Study, create_or_resume
+from nasopt.study.providing import provide
+from nasopt.study.running import (
+    Filling,
+    RunResult,
+    check_sampler,
+    claims_of,
+    expected_warnings_silenced,
+    notices,
+    run,
+)
+
+POLL_S = 0.5
+"""Between two looks at studies that other processes work on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContestResult:
+    """What the run of a contest leaves behind."""
+
+    name: str
+    runs: tuple[RunResult, ...]
+    """Of all studies, competitor by competitor."""
+    out: dict[str, str]
+    """Studies that could not get to their end, with the reason."""
+
+
+def run_contest(
+    spec: ContestSpec,
+    *,
+    listener: Listener = ignore,
+    allow_changes: bool = False,
+    storage: BaseStorage | None = None,
+    cache: Cache | None = None,
+    problem: Problem | None = None,
+) -> ContestResult:
+    """Run a contest, or go on with it, until every study of it has `spec.study.trials` trials.
+
+    Several processes may run the same contest at once. Killed at any moment, the next run goes on where it was.
+
+    Args:
+        spec: from `load_contest`.
+        listener: receives the records of `study.events` as things happen.
+        allow_changes: go on with studies that were made from another file.
+        storage: an open Optuna storage to use instead of the file's.
+        cache: of supernets, pairs and measurements, shared by all; the user's own by default.
+        problem: what to search, where it is not the one that the file names.
+
+    Raises:
+        NasoptError: see `nasopt.errors`; what is stored stays.
+    """
+    url = database.expand(spec.study.storage)
+    entries = spec.entries()
+    shared = problem or open_problem(entries[0].spec, cache)
+    _check_samplers(entries, shared)
+    with ExitStack() as stack:
+        stack.enter_context(database.database_errors(url))
+        stack.enter_context(database.quiet_optuna())
+        stack.enter_context(expected_warnings_silenced())
+        storage = storage or database.open_storage(url)
+        studies = _open(spec, entries, shared, storage, allow_changes=allow_changes)
+        provided: list[dict[str, Any]] = [{} for _ in studies]
+        claims = [
+            stack.enter_context(claims_of(study, shared, given)) for study, given in zip(studies, provided, strict=True)
+        ]
+        finished = {s.name: c.tally().finished for s, c in zip(studies, claims, strict=True)}
+        listener(
+            ContestOpened(
+                name=spec.study.name + shared.suffix,
+                storage=database.redact(url),
+                finished=finished,
+                trials=spec.study.trials,
+                notices=tuple(notices(studies[0])),
+                objectives=tuple(o.metric for o in spec.objectives),
+            )
+        )
+        lanes: list[_Lane] = []
+        if any(count < spec.study.trials for count in finished.values()):
+            with SearchCost([s.optuna for s in studies], spec.study.country) as cost:
+                _prepare(spec, shared, studies, provided, finished, listener)
+                fillings = [Filling(s, shared, c, listener, cost) for s, c in zip(studies, claims, strict=True)]
+                lanes = _lanes(spec, entries, studies, claims, fillings, finished)
+                _fill(lanes, spec.study.trials, listener)
+        return _result(spec, shared, studies, claims, lanes)
+
+
+def run_file(
+    spec: StudySpec | ContestSpec, *, listener: Listener = ignore, allow_changes: bool = False
+) -> RunResult | ContestResult:
+    """Run what `load_file` read, a study or a contest."""
+    if isinstance(spec, ContestSpec):
+        return run_contest(spec, listener=listener, allow_changes=allow_changes)
+    return run(spec, listener=listener, allow_changes=allow_changes)
+
+
+def _check_samplers(entries: Sequence[Entry], problem: Problem) -> None:
+    """Refuse bad options of any competitor before anything runs."""
+    checked: set[str] = set()
+    for entry in entries:
+        if entry.label not in checked:
+            checked.add(entry.label)
+            try:
+                check_sampler(entry.spec, problem)
+            except UsageError as error:
+                raise type(error)(f"competitor {entry.label!r}: {error}") from error
+
+
+def _open(
+    spec: ContestSpec, entries: Sequence[Entry], problem: Problem, storage: BaseStorage, *, allow_changes: bool
+) -> list[Study]:
+    name = spec.study.name + problem.suffix
+    if any(s.study_name == name for s in storage.get_all_studies()):
+        raise UsageError(
+            f"the database holds a study named {name!r}, which is no contest; give the contest another name "
+            "(study.name)"
+        )
+    shared = {
+        "name": name,
+        "labels": list(spec.labels),
+        "seeds": list(spec.contest.seed_list),
+        "control": spec.contest.control,
+        "reference": spec.contest.reference,
+    }
+    return [
+        create_or_resume(
+            entry.spec,
+            problem,
+            storage=storage,
+            allow_changes=allow_changes,
+            contest={**shared, "label": entry.label, "seed": entry.seed},
+        )
+        for entry in entries
+    ]
+
+
+@dataclass(slots=True, kw_only=True)
+class _Lane:
+    """One study of the contest, as this process sees it."""
+
+    study: Study
+    claims: Claims
+    filling: Filling
+    seed_index: int
+    turn: int
+    """Place in a round among the competitors of this seed."""
+    taken: int
+    """Trials that are finished, as far as this process knows."""
+    out: str = field(default="")
+    """Why the study cannot go on; empty where it can."""
+
+    def place(self) -> tuple[int, int, int]:
+        """Whose turn it is: the least first."""
+        return self.seed_index, self.taken, self.turn
+
+
+def _prepare(
+    spec: ContestSpec,
+    problem: Problem,
+    studies: Sequence[Study],
+    provided: Sequence[dict[str, Any]],
+    finished: Mapping[str, int],
+    listener: Listener,
+) -> None:
+    """What all evaluations share, once; and what single samplers require, charged to their studies."""
+
+    def progress(step: Any) -> None:
+        listener(PreparationProgress(step=step))
+
+    problem.prepare(progress)
+    for study, given in zip(studies, provided, strict=True):
+        for key, value in problem.facts().items():
+            study.remember(key, value)
+        if finished[study.name] < spec.study.trials:
+            given |= provide(study, problem, progress)
+
+
+def _lanes(
+    spec: ContestSpec,
+    entries: Sequence[Entry],
+    studies: Sequence[Study],
+    claims: Sequence[Claims],
+    fillings: Sequence[Filling],
+    finished: Mapping[str, int],
+) -> list[_Lane]:
+    seeds, labels = spec.contest.seed_list, spec.labels
+    lanes = []
+    for entry, study, claim, filling in zip(entries, studies, claims, fillings, strict=True):
+        index = seeds.index(entry.seed)
+        lanes.append(
+            _Lane(
+                study=study,
+                claims=claim,
+                filling=filling,
+                seed_index=index,
+                turn=(labels.index(entry.label) - index) % len(labels),
+                taken=finished[study.name],
+            )
+        )
+    return lanes
+
+
+def _fill(lanes: Sequence[_Lane], budget: int, listener: Listener) -> None:
+    """Take turns until no study has a trial left for this process."""
+    pending = list(lanes)
+    while pending:
+        if any(_step(lane, budget, listener) for lane in sorted(pending, key=_Lane.place)):
+            pending = [lane for lane in pending if not lane.out]
+            continue
+        tallies = [(lane, lane.claims.tally()) for lane in pending if not lane.out]
+        for lane, tally in tallies:
+            lane.taken = tally.finished
+        pending = [lane for lane, tally in tallies if tally.finished < budget]
+        if all(0 < tally.running == tally.elsewhere for lane, tally in tallies if lane in pending):
+            return  # other hosts have the rest, and cannot be watched from here
+        time.sleep(POLL_S)
+
+
+def _step(lane: _Lane, budget: int, listener: Listener) -> bool:
+    """One trial of a study; False where it has none to give now."""
+    if lane.taken >= budget:
+        return False
+    before = lane.filling.contributed
+    try:
+        moved = lane.filling.step(budget, alone=True)
+    except InfeasibleStudyError as error:
+        lane.out = str(error)
+        listener(CompetitorOut(study=lane.study.name, reason=lane.out))
+        return True
+    lane.taken += lane.filling.contributed - before
+    return moved
+
+
+def _result(
+    spec: ContestSpec, problem: Problem, studies: Sequence[Study], claims: Sequence[Claims], lanes: Sequence[_Lane]
+) -> ContestResult:
+    contributed = {lane.study.name: lane.filling.contributed for lane in lanes}
+    runs = []
+    for study, claim in zip(studies, claims, strict=True):
+        tally = claim.tally()
+        runs.append(
+            RunResult(
+                study=study,
+                finished=tally.finished,
+                running_elsewhere=tally.running,
+                contributed=contributed.get(study.name, 0),
+            )
+        )
+    return ContestResult(
+        name=spec.study.name + problem.suffix,
+        runs=tuple(runs),
+        out={lane.study.name: lane.out for lane in lanes if lane.out},
+    )
