@@ -81,17 +81,18 @@ def _fronts(views: Sequence[StudyView], comparison: Comparison, theme: Theme) ->
 
 
 def histories_figure(views: Sequence[StudyView], comparison: Comparison, theme: Theme = LIGHT) -> Figure:
-    """Hypervolume of each study by trials and by seconds, as a share of all studies' together."""
+    """Hypervolume of each study by trials, and by seconds where they were charged."""
     signs = np.array([o.sign for o in comparison.objectives])
     point = np.array(comparison.reference) * signs
     together = comparison.together or 1.0
-    figure, axes = canvas(theme, 2, height=3.8)
+    budgets = [by for by in dict.fromkeys(h.by for h in comparison.hypervolume) if by != "wall"]
+    figure, axes = canvas(theme, len(budgets), height=3.8)
     labels = {"trials": "trained and measured trials", "seconds": "cost of the search (minutes)"}
     groups = {s.name: s.group for s in comparison.studies}
     order = list(dict.fromkeys(groups.values()))
-    for ax, by in zip(axes, ("trials", "seconds"), strict=True):
+    for ax, by in zip(axes, budgets, strict=True):
         for view in views:
-            budget, reached = history(view, point, by=by)  # type: ignore[arg-type]
+            budget, reached = history(view, point, by=by)
             x = budget / 60 if by == "seconds" else budget
             index = order.index(groups[view.name])
             run = [n for n in groups if groups[n] == groups[view.name]].index(view.name)
@@ -105,7 +106,7 @@ def histories_figure(views: Sequence[StudyView], comparison: Comparison, theme: 
         ax.set_xlim(left=0)
         ax.set_xlabel(labels[by])
     axes[0].set_ylabel(f"hypervolume (% of {comparison.whole})")
-    legend(axes[1], theme, loc="lower right")
+    legend(axes[-1], theme, loc="lower right")
     return figure
 
 
@@ -118,13 +119,17 @@ def write_comparison_figures(
     """
     folder.mkdir(parents=True, exist_ok=True)
     compared = [v for v in views if v.name in {s.name for s in comparison.studies}]
-    figures = {
-        name: draw(compared, comparison)
-        for name, draw in (("attainment", attainment_figure), ("histories", histories_figure))
-    }
+    figures: dict[str, Figure | None]
     if (board := comparison.leaderboard) is not None:
-        figures["histories"] = methods_figure(compared, comparison, board)
-        figures["attainment"] = medians_figure(compared, comparison, board)
+        figures = {
+            "attainment": medians_figure(compared, comparison, board),
+            "histories": methods_figure(compared, comparison, board),
+        }
+    else:
+        figures = {
+            "attainment": attainment_figure(compared, comparison),
+            "histories": histories_figure(compared, comparison),
+        }
     written = []
     for name, figure in figures.items():
         if figure is not None:
