@@ -70,7 +70,7 @@ def test_init_space_schema_and_devices(nasopt: Nasopt, tmp_path: Path, monkeypat
     assert int(content(nasopt("space", "mine.yaml", "--json"))["cardinality"]["discrete"]) > 10**6
     fixed = content(nasopt("space", "mine.yaml", "--json", "--set", "space.router.tau=0.5"))
     assert "router.tau" not in fixed["distributions"]
-    assert set(content(nasopt("schema"))["required"]) == {"study", "objectives"}
+    assert set(content(nasopt("schema"))["$defs"]["StudySpec"]["required"]) == {"study", "objectives"}
     assert {"jetson_nano", "local"} <= {device["name"] for device in content(nasopt("devices", "--json"))}
     listed = nasopt("devices").out
     assert "jetson_nano" in listed
