@@ -152,7 +152,7 @@ class PythonProblem:
         pair = given if isinstance(given, (tuple, list)) and len(given) == 2 else (given, given)
         try:
             low, high = float(pair[0]), float(pair[1])
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             low, high = math.nan, math.nan
         if not low <= high:
             raise UsageError(f"{self.target}.inspect gave {_shown(given)} for {name}; expected a figure or (low, high)")
@@ -174,7 +174,7 @@ class PythonProblem:
             if isinstance(given, (bool, str, bytes)) or given is None:
                 raise TypeError
             value = float(given)
-        except (TypeError, ValueError, RuntimeError):
+        except (TypeError, ValueError, OverflowError, RuntimeError):  # PyTorch raises the last of a tensor of several
             raise EvaluationError(f"{self.target} returned {_shown(given)} for {name}; expected a number") from None
         if not math.isfinite(value):
             raise EvaluationError(f"{self.target} returned {value} for {name}; expected a finite number")

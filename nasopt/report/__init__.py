@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from nasopt.report.document import ReportFiles as ReportFiles
     from nasopt.report.document import write_report as write_report
     from nasopt.report.portfolio import proposers as proposers
+    from nasopt.report.regret import Regret as Regret
+    from nasopt.report.regret import regret_of as regret_of
     from nasopt.report.side_by_side import TrialComparison as TrialComparison
     from nasopt.report.side_by_side import compare_trials as compare_trials
     from nasopt.report.tables import front_table as front_table
@@ -43,6 +45,8 @@ _HOMES = {
     "ReportFiles": "nasopt.report.document",
     "write_report": "nasopt.report.document",
     "proposers": "nasopt.report.portfolio",
+    "Regret": "nasopt.report.regret",
+    "regret_of": "nasopt.report.regret",
     "TrialComparison": "nasopt.report.side_by_side",
     "compare_trials": "nasopt.report.side_by_side",
     "front_table": "nasopt.report.tables",

@@ -15,7 +15,8 @@ def check(views: Sequence[StudyView]) -> tuple[str, ...]:
 
     Raises:
         UsageError: fewer than two studies, one named twice, one without a finished trial, or figures that mean
-            different things: other objectives, another data set, another device or origin of the same cost.
+            different things: other objectives, another table, target or data set, another device or origin of the same
+            cost.
     """
     names = [v.name for v in views]
     if len(views) < 2:
@@ -27,6 +28,7 @@ def check(views: Sequence[StudyView]) -> tuple[str, ...]:
     first = views[0]
     for other in views[1:]:
         _same_objectives(first, other)
+        _same_problem(first, other)
         _same_data(first, other)
     for metric in (o.metric for o in first.objectives):
         _same_origin(views, metric)
@@ -82,6 +84,17 @@ def _same_objectives(first: StudyView, other: StudyView) -> None:
         )
 
 
+def _same_problem(first: StudyView, other: StudyView) -> None:
+    ours, theirs = ((v.problem.get("kind", "network"), v.problem.get("key")) for v in (first, other))
+    if ours != theirs:
+        told = [f"the {v.problem['kind']} {v.problem['source']}" if v.problem else "networks" for v in (first, other)]
+        same = " of other content" if told[0] == told[1] else ""
+        raise UsageError(
+            f"{first.name!r} searches {told[0]} and {other.name!r} {told[1]}{same}; figures of different problems "
+            "cannot be compared"
+        )
+
+
 def _same_data(first: StudyView, other: StudyView) -> None:
     ours, theirs = first.data.get("name"), other.data.get("name")
     if ours != theirs:
@@ -121,6 +134,8 @@ def _warnings(first: StudyView, other: StudyView) -> Iterator[str]:
         keys = differing(first.spec.get(section) or {}, other.spec.get(section) or {})
         if keys:
             yield f"{pair} {meaning} ({', '.join(f'{section}.{k}' for k in keys)})"
+    if first.problem.get("code") != other.problem.get("code"):
+        yield f"{pair} ran with different code of {first.problem['source']}"
     if first.constraints != other.constraints:
         yield f"{pair} have different constraints: what one refuses the other may keep"
     packages = differing(first.versions, other.versions)

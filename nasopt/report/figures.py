@@ -17,6 +17,7 @@ from nasopt.report.notation import COUNTED, heading, origin, scaled
 from nasopt.report.portfolio import NOBODY, gains, names_of, proposer_of
 from nasopt.report.theme import LIGHT, MARKERS, Theme, canvas, legend, log_if_wide, name_label, prefixed, stair_step
 from nasopt.report.view import Array, StudyView, TrialView
+from nasopt.report.yardstick import yardstick
 
 _LAST = 20
 """Trials over which the shares of a portfolio's members are taken."""
@@ -53,6 +54,7 @@ def _front_panel(ax: Axes, view: StudyView, across: str, up: str, theme: Theme, 
                 x, y, s=20, marker=marker, color=face or theme.muted, alpha=0.45, linewidths=1, label=label,
                 rasterized=len(x) > 500,
             )  # fmt: skip
+    _draw_true_front(ax, view, across, up, theme)
     x, y = _points(view, front, across, up)
     if stair and len(x) > 1:
         best_up = next(o for o in view.objectives if o.metric == up).direction == "maximize"
@@ -69,6 +71,18 @@ def _front_panel(ax: Axes, view: StudyView, across: str, up: str, theme: Theme, 
     number_axes(ax, across, up)
     ax.set_xlabel(heading(view, across))
     ax.set_ylabel(heading(view, up))
+
+
+def _draw_true_front(ax: Axes, view: StudyView, across: str, up: str, theme: Theme) -> None:
+    stick = yardstick(view)
+    if stick is None or stick.points is None:
+        return
+    signs = np.array([o.sign for o in view.objectives])
+    named = dict(zip([o.metric for o in view.objectives], (stick.points * signs).T, strict=True))
+    ax.scatter(
+        named[across], named[up], s=44, facecolors="none", edgecolors=theme.ink, linewidths=0.7, alpha=0.55,
+        label="true front" if stick.complete else "true front of the rows present", zorder=2,
+    )  # fmt: skip
 
 
 def number_axes(ax: Axes, across: str, up: str) -> None:
@@ -129,12 +143,20 @@ def _single_objective(view: StudyView, theme: Theme) -> Figure:
 
 
 def history_figure(view: StudyView, reference: Array, theme: Theme = LIGHT) -> Figure:
-    """Hypervolume as a share of the final one, by trials and by the seconds that they cost."""
-    figure, axes = canvas(theme, 2, height=3.6)
-    labels = {"trials": "trained and measured trials", "seconds": "cost of the search (minutes)"}
-    for ax, by in zip(axes, ("trials", "seconds"), strict=True):
+    """Hypervolume as a share of the final one, by trials and by the seconds that they cost, where they cost any.
+
+    Where a table tells what the true front has, as a share of that.
+    """
+    stick = yardstick(view)
+    finished = "evaluated trials" if view.problem else "trained and measured trials"
+    labels = {"trials": finished, "seconds": "cost of the search (minutes)"}
+    if stick is not None and not view.problem.get("charged"):
+        labels.pop("seconds")
+    figure, axes = canvas(theme, len(labels), height=3.6)
+    for ax, by in zip(axes, labels, strict=True):
         budget, reached = history(view, reference, by=by)  # type: ignore[arg-type]
-        share = 100 * reached / reached[-1] if len(reached) and reached[-1] > 0 else reached
+        whole = stick.whole if stick is not None else reached[-1] if len(reached) else 0.0
+        share = 100 * reached / whole if whole > 0 else reached
         x = budget / 60 if by == "seconds" else budget
         if len(x):
             start = view.preparation_seconds / 60 if by == "seconds" else 0.0
@@ -156,7 +178,7 @@ def history_figure(view: StudyView, reference: Array, theme: Theme = LIGHT) -> F
         ax.set_ylim(0, 104)
         ax.set_xlim(left=0)
         ax.set_xlabel(labels[by])
-    axes[0].set_ylabel("hypervolume (% of the final front's)")
+    axes[0].set_ylabel(f"hypervolume (% of the {'final' if stick is None else 'true'} front's)")
     return figure
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from nasopt.errors import UsageError
 from nasopt.problems.true_front import REFERENCE as TRUE_REFERENCE
 from nasopt.report.view import Array, StudyView, TrialView
+from nasopt.report.yardstick import yardstick
 
 Budget = Literal["trials", "seconds", "wall"]
 """Trained and measured trials; seconds charged, as if no cache had answered; seconds by the clock."""
@@ -18,7 +19,8 @@ Budget = Literal["trials", "seconds", "wall"]
 def reference_point(views: Sequence[StudyView], fixed: Sequence[float] | None = None) -> Array:
     """The losses, shape (objectives,), up to which hypervolume counts; the same for every study compared.
 
-    By default the worst of each objective over the union of the fronts, and 10% of their range beyond it.
+    By default the worst of each objective over the union of the fronts, and 10% of their range beyond it; where all
+    search one table, the same of its true front.
 
     Args:
         views: studies with the same objectives.
@@ -33,6 +35,11 @@ def reference_point(views: Sequence[StudyView], fixed: Sequence[float] | None = 
             names = ", ".join(o.metric for o in objectives)
             raise UsageError(f"the reference point has {len(fixed)} values; expected one each for {names}")
         return np.array([o.sign * v for o, v in zip(objectives, fixed, strict=True)])
+    sticks = [yardstick(v) for v in views]
+    if sticks[0] is not None and all(
+        s is not None and np.array_equal(s.reference, sticks[0].reference) for s in sticks
+    ):
+        return sticks[0].reference
     fronts = [v.losses(v.front()) for v in views]
     union = np.concatenate(fronts)
     if len(union) == 0:

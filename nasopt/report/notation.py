@@ -204,7 +204,12 @@ def architecture_text(architecture: Architecture) -> str:
 
 def params_text(params: Mapping[str, Any]) -> str:
     """Parameters as `name value`, for spaces that this version cannot decode."""
-    return ", ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in params.items())
+    return ", ".join(f"{name} {value_text(value)}" for name, value in params.items())
+
+
+def value_text(value: Any) -> str:
+    """A parameter's value, real numbers with four digits."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def space_size(view: StudyView) -> str:

@@ -36,11 +36,24 @@ from nasopt.report.notation import (
     show,
     significant,
     space_size,
+    value_text,
 )
 from nasopt.report.portfolio import Proposer, proposers
-from nasopt.report.tables import bound_text, columns, notes, prior_line, substituted, supernet_line, tally
+from nasopt.report.regret import regret_of
+from nasopt.report.tables import (
+    bound_text,
+    columns,
+    notes,
+    origin_text,
+    prior_line,
+    problem_text,
+    substituted,
+    supernet_line,
+    tally,
+)
 from nasopt.report.theme import DARK, LIGHT, Theme, encode
 from nasopt.report.view import SHARES, StudyView, TrialView
+from nasopt.report.yardstick import SCALED_REFERENCE
 
 _TEST = ("accuracy", "top5", "ece", "exit_rate")
 _REASONS = 20
@@ -48,23 +61,25 @@ _REASONS = 20
 
 
 def sections(view: StudyView) -> tuple[Section, ...]:
-    """All sections of a study's report."""
+    """All sections of a study's report; a study that searches no networks has no routing and no test split."""
     members = proposers(view)
-    competed = (Section(title="Who proposed what", blocks=tuple(_proposers(view, members))),) if members else ()
-    return (
-        Section(title="Outcome", blocks=tuple(_outcome(view))),
-        Section(title="Pareto front", blocks=tuple(_front(view))),
-        Section(title="Networks of the front", blocks=tuple(_networks(view))),
-        Section(title="Test split", blocks=tuple(_test(view))),
-        Section(title="What was searched", blocks=tuple(_searched(view))),
-        Section(title="Hypervolume", blocks=tuple(_hypervolume(view))),
-        *competed,
-        Section(title="Parameter importance", blocks=tuple(_importance(view))),
-        Section(title="Routing", blocks=tuple(_routing(view))),
-        Section(title="How trials ended", blocks=tuple(_endings(view))),
-        Section(title="Cost of the search", blocks=tuple(_cost(view))),
-        Section(title="How to reproduce it", blocks=tuple(_reproduce(view))),
-    )
+    networks = not view.problem
+    parts = [
+        ("Outcome", _outcome(view), True),
+        ("Pareto front", _front(view), True),
+        ("Networks of the front", _networks(view), networks),
+        ("Points of the front", _points(view), not networks),
+        ("Test split", _test(view), networks),
+        ("What was searched", _searched(view), True),
+        ("Hypervolume", _hypervolume(view), True),
+        ("Who proposed what", _proposers(view, members), bool(members)),
+        ("Parameter importance", _importance(view), True),
+        ("Routing", _routing(view), networks),
+        ("How trials ended", _endings(view), True),
+        ("Cost of the search", _cost(view), True),
+        ("How to reproduce it", _reproduce(view), True),
+    ]
+    return tuple(Section(title=title, blocks=tuple(blocks)) for title, blocks, wanted in parts if wanted)
 
 
 def _picture(name: str, caption: str, draw: Callable[[Theme], Figure | None]) -> Iterator[Block]:
@@ -76,6 +91,8 @@ def _picture(name: str, caption: str, draw: Callable[[Theme], Figure | None]) ->
 
 def _outcome(view: StudyView) -> Iterator[Block]:
     yield Paragraph(text=tally(view) + ".")
+    if view.finished() and (near := regret_of(view)) is not None:
+        yield Paragraph(text=f"The front has {near}.")
     for note in notes(view):
         yield Paragraph(text=f"{note[0].upper()}{note[1:]}.", warning=True)
     if (line := supernet_line(view)) is not None:
@@ -87,19 +104,37 @@ def _outcome(view: StudyView) -> Iterator[Block]:
 def _front(view: StudyView) -> Iterator[Block]:
     front = view.front()
     if not front:
-        yield Paragraph(text="No feasible trial has been trained and measured yet.")
+        yield Paragraph(text="No feasible trial has finished yet.")
         return
     names = columns(view, front)
     images = view.data.get("validation")
     on = f" on the {images} validation images" if images else " on the validation split"
+    interval = (
+        f"accuracies and rates{on}; ± is half of the 95% interval, in points for percentages and relative for costs"
+    )
     yield Grid(
-        caption=f"Non-dominated feasible trials, the best in {short_name(names[0])} first; accuracies and rates{on}; "
-        "± is half of the 95% interval, in points for percentages and relative for costs.",
+        caption=f"Non-dominated feasible trials, the best in {short_name(names[0])} first; "
+        f"{origin_text(view) if view.problem else interval}.",
         header=("trial", *(heading(view, m) for m in names)),
         rows=tuple((str(t.number), *(figure_text(view, t, m) for m in names)) for t in front),
     )
-    caption = "The Pareto front; bars are 95% intervals" + (", numbers are trials." if numbered(view) else ".")
+    bars = "" if view.problem else "; bars are 95% intervals"
+    caption = f"The Pareto front{bars}{'; numbers are trials' if numbered(view) else ''}."
     yield from _picture("front", caption, lambda theme: pareto_figure(view, theme))
+
+
+def _points(view: StudyView) -> Iterator[Block]:
+    front = view.front()
+    if not front:
+        yield Paragraph(text="There is no front yet.")
+        return
+    names = list(dict.fromkeys(n for t in front for n in t.params))
+    yield Grid(
+        caption="Parameters of the front's trials.",
+        header=("trial", *names),
+        rows=tuple((str(t.number), *(value_text(t.params.get(n, "–")) for n in names)) for t in front),
+        text_columns=frozenset(range(len(names) + 1)),
+    )
 
 
 def _networks(view: StudyView) -> Iterator[Block]:
@@ -167,7 +202,9 @@ def _searched(view: StudyView) -> Iterator[Block]:
     data = view.data
     items = [("objectives", ", ".join(f"{o.direction} {o.metric} ({_meaning(o.metric)})" for o in view.objectives))]
     items += [("constraints", "; ".join(bound_text(view, c) for c in view.constraints) or "none")]
-    if size := space_size(view):
+    if view.problem:
+        items += [("problem", problem_text(view)), ("space", f"{view.problem['points']} points")]
+    elif size := space_size(view):
         family = (view.spec.get("space") or {}).get("family") or "big-little"
         items.append(("space", f"{family}, {size}"))
     if sampler := view.spec.get("sampler"):
@@ -186,7 +223,7 @@ def _searched(view: StudyView) -> Iterator[Block]:
 
 def _meaning(metric: str) -> str:
     known = METRICS.get(metric.partition("@")[0])
-    return known.label if known else "a metric that this version does not know"
+    return known.label if known else "by its own name"
 
 
 def _hypervolume(view: StudyView) -> Iterator[Block]:
@@ -200,6 +237,14 @@ def _hypervolume(view: StudyView) -> Iterator[Block]:
         f"{o.metric} {level(o.metric, o.sign * r, origin(view, o.metric))}"
         for o, r in zip(view.objectives, reference, strict=True)
     )
+    if (near := regret_of(view)) is not None:
+        yield Paragraph(
+            text=f"The front has {near}. Each objective is scaled by ideal and nadir of the true front, "
+            f"and the reference point lies at {SCALED_REFERENCE:g}: {point}."
+        )
+        caption = "Hypervolume as a share of the true front's."
+        yield from _picture("hypervolume", caption, lambda theme: history_figure(view, reference, theme))
+        return
     yield Paragraph(
         text=f"The front dominates a hypervolume of {significant(value)} (product of the objectives' units) up to the "
         f"reference point {point}: the worst of each objective on the front and a tenth of its range beyond. It "
@@ -244,9 +289,9 @@ def _endings(view: StudyView) -> Iterator[Block]:
         yield Paragraph(text="There are no trials yet.")
         return
     broke = sum(not t.feasible for t in view.finished())
-    also = f" {broke} of the completed ones break a constraint that only measuring shows." if broke else ""
+    also = f" {broke} of the completed ones break a constraint that only evaluating shows." if broke else ""
     yield Grid(
-        caption=f"Infeasible trials were refused before training, by constraints that are known early.{also}",
+        caption=f"Infeasible trials were refused before their evaluation, by constraints that are known early.{also}",
         header=("ended", "trials"),
         rows=tuple((ending, str(n)) for ending, n in counts.items()),
     )

@@ -15,6 +15,7 @@ from nasopt.records import METRICS, split_metric
 from nasopt.report.cost import hours, search_cost
 from nasopt.report.notation import figure_text, is_modelled, level, network_text, origin, short_name, show
 from nasopt.report.portfolio import proposers
+from nasopt.report.regret import regret_of
 from nasopt.report.view import Constraint, StudyView, TrialView
 
 _BESIDES = ("accuracy", "exit_rate", "latency_ms", "energy_mj", "macs")
@@ -115,10 +116,17 @@ def _caption(view: StudyView, metrics: Sequence[str]) -> str:
 
 def origin_text(view: StudyView) -> str:
     """Where the figures of a study that searches no networks come from."""
-    source = view.problem["source"]
-    if view.problem["kind"] == "table":
-        return f"figures as {source} has them"
-    return f"figures as {source} reported them"
+    return f"figures {'of' if view.problem['kind'] == 'table' else 'by'} {view.problem['source']}"
+
+
+def problem_text(view: StudyView) -> str:
+    """What a study searches that searches no networks."""
+    record = view.problem
+    if record["kind"] != "table":
+        return f"{record['kind']} {record['source']}; figures {record['provenance']}"
+    missing = int(record["missing"])
+    has = f"{record['rows']:,} of {int(record['combinations']):,} combinations" if missing else "every combination"
+    return f"table {record['source']} with {has}; figures {record['provenance']}"
 
 
 def status_table(views: Sequence[StudyView]) -> RenderableType:
@@ -141,6 +149,8 @@ def _status_row(view: StudyView) -> list[str]:
     trials = [done, *(f"{number} {ending}" for ending, number in counts.items())]
     trials += [f"{p.trials} by {p.name}" for p in proposers(view)]
     best = [_best(view, front, i) for i in range(len(view.objectives))] if front else ["–"]
+    if front and (near := regret_of(view)) is not None:
+        best.append(f"{100 * near.share:.2f}% of the true front")
     return [view.name, "\n".join(trials), str(len(front)), "\n".join(best), "\n".join(search_cost(view).lines())]
 
 
@@ -152,7 +162,12 @@ def _best(view: StudyView, front: Sequence[TrialView], index: int) -> str:
 
 def summary(view: StudyView, *next_commands: str) -> RenderableType:
     """What a run ends with: how many trials, what to know about the figures, where the study is, what to type next."""
-    lines = [Text(tally(view)), *(Text(f"! {note}", style="yellow") for note in notes(view))]
+    near = regret_of(view) if view.finished() else None
+    lines = [
+        Text(tally(view)),
+        *([] if near is None else [Text(str(near))]),
+        *(Text(f"! {note}", style="yellow") for note in notes(view)),
+    ]
     if (supernet := supernet_line(view)) is not None:
         lines.append(Text(supernet))
     if (prior := prior_line(view)) is not None:
@@ -198,6 +213,8 @@ def notes(view: StudyView) -> Iterator[str]:
         elif is_modelled(found[0]) and not (device_of and is_modelled(device_of.provenance)):
             meter = f" by {device_of.meter}" if device_of and device_of.meter else ""
             yield f"{short_name(metric)} is {found[0]}{meter}, not measured"
+    if view.problem.get("missing", "0") != "0":
+        yield f"{problem_text(view)}; points without a row are refused, the true front is that of the rows present"
     if view.trials and not view.front():
         worst = broken_constraints(view)
         if worst:

@@ -17,6 +17,7 @@ from nasopt.report import (
     comparison_table,
     front_table,
     proposers,
+    regret_of,
     search_cost,
     summary,
 )
@@ -96,6 +97,7 @@ def _knee(view: StudyView, front: Sequence[TrialView]) -> TrialView:
 def study_json(view: StudyView) -> dict[str, Any]:
     """A study's state and front as JSON values."""
     cost = search_cost(view)
+    about = {} if not view.problem else {"problem": _problem_json(view)}
     return {
         "study": view.name,
         "contest": None if view.contest is None else asdict(view.contest),
@@ -103,6 +105,7 @@ def study_json(view: StudyView) -> dict[str, Any]:
         "trials": view.spec["study"]["trials"],
         "ended": dict(view.counts()),
         "objectives": [{"metric": o.metric, "direction": o.direction} for o in view.objectives],
+        **about,
         "data": view.data.get("name"),
         "devices": [{"name": d.name, "provenance": d.provenance} for d in view.devices],
         "supernet_subnet_accuracy": view.supernet.get("subnet_accuracy"),
@@ -110,6 +113,17 @@ def study_json(view: StudyView) -> dict[str, Any]:
         "proposers": [asdict(p) for p in proposers(view)],
         "front": [_trial_json(trial) for trial in view.front()],
     }
+
+
+def _problem_json(view: StudyView) -> dict[str, Any]:
+    """What is searched, where it is no network; of a table also what its true front says of the study's."""
+    shown = {k: view.problem[k] for k in ("kind", "source", "provenance")}
+    if (near := regret_of(view)) is None:
+        return shown
+    stick = near.yardstick
+    table = {"rows": view.problem["rows"], "missing": view.problem["missing"], "complete": stick.complete}
+    score = {"share": near.share, "regret": near.regret, "found": near.found, "true_front": stick.size}
+    return shown | table | score
 
 
 def _trial_json(trial: TrialView) -> dict[str, Any]:

@@ -15,7 +15,16 @@ from optuna.distributions import BaseDistribution, distribution_to_json, json_to
 from optuna.samplers import RandomSampler
 
 from nasopt.problems import Problem
-from nasopt.records import DEVICE_METRICS, METRICS, ArtifactNames, Inspection, Outcome, Provenance, split_metric
+from nasopt.records import (
+    DEVICE_METRICS,
+    METRICS,
+    ArtifactNames,
+    Inspection,
+    Outcome,
+    Provenance,
+    StudyKeys,
+    split_metric,
+)
 
 Params = Mapping[str, Any]
 
@@ -114,7 +123,7 @@ class ProblemSuite:
             start = time.perf_counter()
             inspection = problem.inspect(params)
             seconds.append(time.perf_counter() - start)
-            _check_inspection(inspection, problem.structural)
+            _check_inspection(inspection, problem)
             assert problem.inspect(params) == inspection
         assert sorted(seconds)[len(seconds) // 2] <= self.inspect_limit_s
 
@@ -174,11 +183,11 @@ class ProblemSuite:
         assert all(0 <= share <= 1 for share in scores.values())
 
 
-def _check_inspection(inspection: Inspection, structural: tuple[str, ...]) -> None:
-    assert set(inspection.structural) == set(structural)
+def _check_inspection(inspection: Inspection, problem: Problem) -> None:
+    assert set(inspection.structural) == set(problem.structural)
     assert all(math.isfinite(violation) for violation in inspection.structural.values())
     for metric, (low, high) in inspection.bounds.items():
-        assert split_metric(metric)[0] in METRICS
+        assert split_metric(metric)[0] in METRICS or StudyKeys.PROBLEM in problem.facts()
         assert low <= high
 
 

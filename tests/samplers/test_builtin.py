@@ -17,7 +17,6 @@ class TestNSGA2(SamplerSuite, BasicSamplerTestCase, MultiObjectiveSamplerTestCas
     unique = False
     learns = False  # trials added from elsewhere are no generation of its own
     stateless = False  # generations are attributes of the study
-    conditional = False  # told the whole space, a parent that lacks a parameter is a KeyError
 
 
 class TestNSGA3(SamplerSuite, BasicSamplerTestCase, MultiObjectiveSamplerTestCase):
@@ -25,7 +24,6 @@ class TestNSGA3(SamplerSuite, BasicSamplerTestCase, MultiObjectiveSamplerTestCas
     unique = False
     learns = False
     stateless = False
-    conditional = False
 
 
 class TestTPE(SamplerSuite, BasicSamplerTestCase, MultiObjectiveSamplerTestCase):
