@@ -104,7 +104,8 @@ def _outcome(view: StudyView) -> Iterator[Block]:
 def _front(view: StudyView) -> Iterator[Block]:
     front = view.front()
     if not front:
-        yield Paragraph(text="No feasible trial has finished yet.")
+        done = "evaluated" if view.problem else "trained and measured"
+        yield Paragraph(text=f"No feasible trial has been {done} yet.")
         return
     names = columns(view, front)
     images = view.data.get("validation")
