@@ -19,7 +19,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import mean
+from statistics import mean, median
 from typing import Any
 
 import numpy as np
@@ -31,7 +31,7 @@ from nasopt.database import open_storage
 from nasopt.models import count
 from nasopt.prior import ArchitecturePrior
 from nasopt.problems.big_little import BigLittleProblem
-from nasopt.report import load_view
+from nasopt.report import StudyView, load_view
 from nasopt.report.hypervolume import hypervolume
 from nasopt.spec.study import StudySpec
 from nasopt.study import run
@@ -150,12 +150,12 @@ def arms(folder: Path, cache: Path, prior: ArchitecturePrior, seeds: int) -> Ite
     ledger = folder / "cpu.jsonl"
     entries = [json.loads(line) for line in ledger.read_text().splitlines()] if ledger.exists() else []
     for label in ARMS:
-        own = folder / label.replace(", ", "-").replace(" ", "-")
-        for kind in ("supernet", "priors"):
-            shutil.copytree(cache / kind, own / kind, dirs_exist_ok=True)
-        problem = BigLittleProblem(spec_of(folder, label, 0), Cache(own))
-        problem.prepare(lambda _: None)
         for seed in range(seeds):
+            own = folder / f"{label.replace(', ', '-').replace(' ', '-')}-{seed}"
+            for kind in ("supernet", "priors"):
+                shutil.copytree(cache / kind, own / kind, dirs_exist_ok=True)
+            problem = BigLittleProblem(spec_of(folder, label, 0), Cache(own))
+            problem.prepare(lambda _: None)
             yield Arm(
                 label=label,
                 seed=seed,
@@ -178,20 +178,32 @@ def search(competitors: list[Arm], budget: float, hours: float) -> None:
         print(f"{behind.label}, seed {behind.seed}: {len(behind.spent)} trials, {behind.total:.0f} s", flush=True)
 
 
+def used(folder: Path, arm: Arm) -> tuple[StudyView, dict[int, float]]:
+    """The study of an arm, and the seconds charged to it when each trial was done.
+
+    A pair that the arm had trained before, for another threshold, is charged what its trials cost in the median.
+    """
+    view = load_view(open_storage(f"sqlite:///{folder}/darts.db"), arm.spec.study.name)
+    typical, total, found = median(arm.spent.values()), arm.charged, {}
+    for trial in sorted(view.trials, key=lambda t: t.number):
+        if trial.state != "running":
+            own = arm.spent.get(trial.number, typical)
+            hit = trial.outcome is not None and "train" in trial.outcome.cached
+            total += max(own, typical) if hit else own
+            found[trial.number] = total
+    return view, found
+
+
 def front(folder: Path, arm: Arm, limit: float) -> tuple[np.ndarray, int]:
     """Losses (n, 2) of the trials that were done within `limit` seconds, and how many."""
-    view = load_view(open_storage(f"sqlite:///{folder}/darts.db"), arm.spec.study.name)
-    used, kept = arm.charged, []
-    for trial in sorted(view.trials, key=lambda t: t.number):
-        used += arm.spent.get(trial.number, trial.seconds)
-        if used <= limit and trial.finished_trial and trial.feasible:
-            kept.append(trial)
+    view, at = used(folder, arm)
+    kept = [t for t in view.trials if t.finished_trial and t.feasible and at[t.number] <= limit]
     return (view.losses(kept) if kept else np.empty((0, 2))), len(kept)
 
 
 def table(folder: Path, competitors: list[Arm], prior: ArchitecturePrior) -> dict[str, Any]:
     """Hypervolumes at equal cost and at equal trials, as shares of that of all trials together."""
-    limit = min(arm.total for arm in competitors)
+    limit = min(max(used(folder, arm)[1].values()) for arm in competitors)
     points = {id(arm): front(folder, arm, np.inf)[0] for arm in competitors}
     everything = np.concatenate(list(points.values()))
     low, high = everything.min(axis=0), everything.max(axis=0)
