@@ -1,7 +1,7 @@
 """Samplers on tables whose true fronts are known, and on disguises of these tables.
 
     python benchmarks/samplers.py [--seeds 10] [--trials 200] [--samplers NAME ...] [--only TABLE ...] [--report FILE]
-                                  [--parts long disguises] [--cache data/samplers.jsonl] [--json]
+                                  [--parts long disguises] [--cache data/samplers.jsonl] [--cached] [--json]
 
 Every run is kept in the cache under its settings and the source of our samplers, so that an interrupted command goes on
 and changed code is measured anew; the report benchmarks/samplers.md is written from it. Needs NASOPT_REFERENCE
@@ -207,8 +207,10 @@ def _version(sampler: str) -> str:
 class Cache:
     """Results by their settings, a line of JSON each."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, closed: bool) -> None:
+        """A `closed` one measures nothing."""
         self._path = path
+        self._closed = closed
         path.parent.mkdir(parents=True, exist_ok=True)
         lines = path.read_text().splitlines() if path.exists() else []
         self._known = {json.dumps(entry["key"]): entry["result"] for entry in map(json.loads, lines)}
@@ -216,12 +218,13 @@ class Cache:
     def get(self, what: str, table: Table, sampler: str, seed: int, make: Callable[[], dict[str, Any]]) -> Any:
         shape = hashlib.sha256(table.losses.tobytes()).hexdigest()[:12]
         key = [what, table.name, shape, sampler, _version(sampler), seed]
-        if (text := json.dumps(key)) not in self._known:
+        text = json.dumps(key)
+        if text not in self._known and not self._closed:
             self._known[text] = make()
             with self._path.open("a") as file:
                 file.write(json.dumps({"key": key, "result": self._known[text]}) + "\n")
             print(f"{what} {table.name} {sampler} {seed}: {self._known[text]}", file=sys.stderr, flush=True)
-        return self._known[text]
+        return self._known.get(text)
 
 
 def _summary(runs: list[dict[str, Any]]) -> dict[str, Any]:
@@ -241,29 +244,31 @@ def measure(
 ) -> Iterator[Row]:
     """The rows of the tables, then as far as asked for those of long studies and of the disguises."""
 
-    def several(part: str, table: Table, sampler: str, count: int) -> Row:
-        runs = [
+    def several(part: str, table: Table, sampler: str, count: int) -> Iterator[Row]:
+        asked = (
             cache.get(f"{trials} trials", table, sampler, s, partial(run, table, sampler, s, trials))
             for s in range(count)
-        ]
-        return {"part": part, "table": table.name, "sampler": sampler, **_summary(runs)}
+        )
+        if runs := [r for r in asked if r is not None]:
+            yield {"part": part, "table": table.name, "sampler": sampler, **_summary(runs)}
 
     for count in range(1, seeds):  # seed by seed, so that an interrupted run has all tables alike
         for sampler in samplers:
             for table in tables:
-                several("tables", table, sampler, count)
+                list(several("tables", table, sampler, count))
     for sampler in samplers:
         for table in tables:
-            yield several("tables", table, sampler, seeds)
+            yield from several("tables", table, sampler, seeds)
     for table in tables:
         if "long" in parts and "predictor" in samplers and len(table.losses) > LONG:
             result = cache.get(f"to {LONG} trials", table, "predictor", 0, partial(run_long, table, "predictor", 0))
-            yield {"part": "long", "table": table.name, "sampler": "predictor", **result}
+            if result is not None:
+                yield {"part": "long", "table": table.name, "sampler": "predictor", **result}
     for table in tables if "disguises" in parts else ():
         for number, disguise in enumerate(DISGUISES):
             other = disguise(table, np.random.default_rng(number))
             for sampler in (n for n in DISGUISED if n in samplers):
-                yield several("disguises", other, sampler, min(3, seeds))
+                yield from several("disguises", other, sampler, min(3, seeds))
 
 
 def _number(value: float, spread: float | None = None) -> str:
@@ -271,10 +276,10 @@ def _number(value: float, spread: float | None = None) -> str:
     return text if spread is None else f"{text} ± {f'{spread:.4f}'.lstrip('0')}"
 
 
-def write(rows: list[Row], seeds: int, trials: int) -> str:
+def write(rows: list[Row], trials: int) -> str:
     """The report in Markdown."""
     parts = {name: [r for r in rows if r["part"] == name] for name in ("tables", "disguises", "long")}
-    lines = _tables(parts["tables"], seeds, trials)
+    lines = _tables(parts["tables"], trials)
     if parts["disguises"]:
         lines += _disguises(parts["disguises"], trials)
     if parts["long"]:
@@ -291,21 +296,21 @@ def write(rows: list[Row], seeds: int, trials: int) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _tables(rows: list[Row], seeds: int, trials: int) -> list[str]:
+def _tables(rows: list[Row], trials: int) -> list[str]:
     marks = list(rows[0]["score"])
     lines = [
         "# Samplers on tables with known fronts",
         "",
         f"Written by `python benchmarks/samplers.py`. Hypervolume after {trials} trials over that of the true front,",
-        f"mean and standard deviation over {seeds} seeds; `unique` is the least number of different points,",
+        "mean and standard deviation over seeds; `unique` is the least number of different points,",
         "ms is the processor time of ask and tell a trial, one thread.",
         "",
-        f"| table | sampler | {' | '.join(f'{n} trials' for n in marks)} | lowest seed | unique | ms |",
-        "|---|---|" + "---|" * (len(marks) + 3),
+        f"| table | sampler | {' | '.join(f'{n} trials' for n in marks)} | lowest seed | unique | ms | seeds |",
+        "|---|---|" + "---|" * (len(marks) + 4),
     ]
     for r in sorted(rows, key=lambda r: (list(OBJECTIVES).index(r["table"]), -r["score"][marks[-1]])):
         figures = [_number(r["score"][n], r["spread"][n] if n == marks[-1] else None) for n in marks]
-        tail = [_number(r["least"][marks[-1]]), str(r["unique"]), f"{r['ms']:.0f}"]
+        tail = [_number(r["least"][marks[-1]]), str(r["unique"]), f"{r['ms']:.0f}", str(r["seeds"])]
         lines.append("| " + " | ".join([r["table"], r["sampler"], *figures, *tail]) + " |")
     lines += ["", "| `predictor` | at | reached | floor | aim |", "|---|---|---|---|---|"]
     found = {r["table"]: r["score"] for r in rows if r["sampler"] == "predictor"}
@@ -322,7 +327,7 @@ def _disguises(rows: list[Row], trials: int) -> list[str]:
         "",
         "## Disguised tables",
         "",
-        f"Defaults unchanged, {rows[0]['seeds']} seeds; see the head of the script for what each means.",
+        f"Defaults unchanged, {max(r['seeds'] for r in rows)} seeds; see the head of the script for what each means.",
         "",
         "| table | " + " | ".join(samplers) + " |",
         "|---|" + "---|" * len(samplers),
@@ -342,6 +347,7 @@ def main() -> None:
     names = [*OPTUNAS, *plugins.names("samplers")]
     parser.add_argument("--samplers", nargs="*", choices=names, default=[*OURS, *OPTUNAS], metavar="NAME")
     parser.add_argument("--parts", nargs="*", choices=PARTS, default=list(PARTS), help="besides the tables")
+    parser.add_argument("--cached", action="store_true", help="report what the cache has and measure nothing")
     parser.add_argument("--report", type=Path, default=REPORT)
     parser.add_argument("--json", action="store_true", help="print figures as JSON and write no report")
     arguments = parser.parse_args()
@@ -350,12 +356,12 @@ def main() -> None:
         raise SystemExit(f"no tables in {folder}: set NASOPT_REFERENCE to the folder that holds benchmarks/")
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     tables = [load(name, folder) for name in arguments.only]
-    cache = Cache(arguments.cache)
+    cache = Cache(arguments.cache, closed=arguments.cached)
     rows = list(measure(tables, cache, arguments.seeds, arguments.trials, arguments.samplers, arguments.parts))
     if arguments.json:
         print(json.dumps(rows, indent=2))
         return
-    text = write(rows, arguments.seeds, arguments.trials)
+    text = write(rows, arguments.trials)
     arguments.report.write_text(text)
     print(text)
 

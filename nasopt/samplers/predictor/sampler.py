@@ -121,9 +121,9 @@ class PredictorSampler(BreedingSampler):
 def _digest(study: Study, points: Sequence[Point], encoding: Encoding, options: PredictorOptions) -> bytes:
     """Name of what a stage is made from."""
     named = (study.directions, [(axis.name, axis.distribution) for axis in encoding.axes], options)
-    seen = [(p.trial.values, sorted(p.trial.constraints.items())) for p in points]
-    rows = np.array([p.row for p in points])
-    return hashlib.sha256(repr((named, seen)).encode() + rows.tobytes()).digest()
+    finished = [(p.trial.number, p.trial.datetime_complete) for p in points]  # finished trials never change
+    facts = np.concatenate([[p.trial.values for p in points], [p.row for p in points]], axis=1)
+    return hashlib.sha256(repr((named, finished)).encode() + facts.tobytes()).digest()
 
 
 def _last_refit(count: int, startup: int) -> int:
@@ -150,8 +150,9 @@ def _first(encoding: Encoding, known: Array, rng: np.random.Generator) -> Iterat
 
 def _observe(complete: Sequence[Point], history: History) -> Observations:
     """The history with each constraint by itself: compressed, feasible at 0 and below; a missing one is infinite."""
-    names = sorted({name for p in complete for name in p.trial.constraints})
-    raw = np.array([[p.trial.constraints.get(name, np.inf) for name in names] for p in complete], dtype=float)
+    found = [p.trial.constraints for p in complete]
+    names = sorted(set().union(*found))
+    raw = np.array([[values.get(name, np.inf) for name in names] for values in found], dtype=float)
     raw = raw.reshape(len(complete), len(names))
     columns = [_compressed(column) for column in raw.T]
     broken = ~history.feasible & (raw <= 0.0).all(axis=1)
