@@ -142,7 +142,7 @@ def read_table(path: Path) -> TableFile:
     except OSError as error:
         raise DataError(f"cannot read the table {path}: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
-        raise DataError(f"cannot read the table {path}: its header is not UTF-8") from error
+        raise DataError(f"cannot read the table {path}: expected text in UTF-8") from error
     names = table.column_names
     if twice := [n for n in names if names.count(n) > 1]:
         raise DataError(f"{path}: the column {twice[0]!r} stands there twice; rename one")
