@@ -256,7 +256,7 @@ def proposers_figure(view: StudyView, theme: Theme = LIGHT) -> Figure:
     done = view.finished()
     gained = np.array([[proposer_of(t) == name for t in done] for name in names], dtype=float) * gains(view)
     _stack(right, 100 * np.cumsum(gained, axis=1), names, theme)
-    right.set_xlabel("trained and measured trials")
+    right.set_xlabel("completed trials")
     right.set_ylabel("hypervolume added (% of the final front's)")
     right.set_xlim(1, max(2, len(done)))
     right.set_ylim(0, 104)

@@ -259,7 +259,7 @@ def _proposers(view: StudyView, found: Sequence[Proposer]) -> Iterator[Block]:
     yield Grid(
         caption="Members of the portfolio. Hypervolume added: what a member's trials dominated and nothing before "
         "them did, as a share of the final front's; the first trials add most, whoever proposes them.",
-        header=("member", "trials", "trained and measured", "on the front", "hypervolume added"),
+        header=("member", "trials", "completed", "on the front", "hypervolume added"),
         rows=tuple((p.name, str(p.trials), str(p.finished), str(p.front), f"{p.gained:.1%}") for p in found),
     )
     caption = "Who proposed the trials, and what the members' trials added to the hypervolume."
