@@ -26,7 +26,7 @@ from nasopt.samplers.portfolio_novelty import unseen
 class PortfolioOptions:
     """Options of the portfolio."""
 
-    members: tuple[Member, ...] = (Member(name="tpe"), Member(name="evolution"))
+    members: tuple[Member, ...] = tuple(Member(name=name) for name in ("predictor", "tpe", "evolution"))
     """Names of installed samplers, or mappings of `name` and `options`."""
     window: int = 50
     """Trials, the last ones, whose contributions count."""
