@@ -31,7 +31,7 @@ from nasopt.testing.samplers import SamplerSuite
 
 class TestPortfolio(SamplerSuite, BasicSamplerTestCase, RelativeSamplerTestCase, MultiObjectiveSamplerTestCase):
     target = "nasopt.samplers.portfolio:portfolio"
-    trials = 30
+    options = {"members": ["tpe", "evolution"]}  # noqa: RUF012
 
 
 class TestPortfolioOfSamplersThatRepeat(SamplerSuite):
@@ -239,6 +239,15 @@ def test_repeats_become_new_points_nearby() -> None:
     assert len(set(taken)) == 30
     assert taken[0] == (9, 9, 9, 9)
     assert np.mean([sum(v != 9 for v in point) for point in taken]) < 2
+
+
+def test_the_default_members_share_a_study() -> None:
+    """All three propose, the surrogates of predictor included, and no point comes twice."""
+    study = optuna.create_study(directions=["maximize", "minimize"], sampler=portfolio(seed=0, search_space=GRID))
+    for _ in range(24):
+        run_grid(study)
+    assert {t.user_attrs[TrialKeys.PROPOSER] for t in study.get_trials()} == {"predictor", "tpe", "evolution"}
+    assert len({tuple(t.params.values()) for t in study.get_trials()}) == 24
 
 
 def test_members_of_conditional_spaces() -> None:
