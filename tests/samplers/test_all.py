@@ -22,7 +22,7 @@ from optuna.trial import TrialState
 from nasopt import plugins
 from nasopt.database import open_storage
 from nasopt.errors import UsageError
-from nasopt.testing.sampler_problems import GRID, LINE, UNION, Space, grid_values, line_values, points
+from nasopt.testing.sampler_problems import GRID, LINE, UNION, Space, grid_points, grid_values, line_values, points
 
 QUICK: dict[str, dict[str, Any]] = {
     "darts": {"control": "uniform"},  # without a supernet there is no prior
@@ -122,7 +122,8 @@ def test_trials_of_all_states_lie_about(name: str) -> None:
         trial.set_constraint("macs", 1.0 if number % 3 else -1.0)
         values = [-float("inf"), float("inf")] if number % 3 == 2 else grid_values(trial.params)
         study.tell(trial, values)
-    study.enqueue_trial(dict.fromkeys(GRID, "middle"))
+    tried = [t.params for t in study.get_trials()]
+    study.enqueue_trial(next(p for p in grid_points() if p not in tried))
     for _ in range(3):
         trial = study.ask(GRID)
         trial.set_constraint("macs", 0.0)  # on every trial or none: Optuna's gp demands it
