@@ -203,6 +203,8 @@ class Measurement:
     memory_provenance: Provenance = "measured"
     seconds: float = 0.0
     """What the measurement itself took."""
+    remarks: tuple[str, ...] = ()
+    """What a reader of the figures has to know: the error of a predictor, what it extrapolates."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -112,8 +112,10 @@ def _read(file: Path) -> Measurement | None:
     try:
         data = json.loads(file.read_text())
         latency, energy = data.pop("latency"), data.pop("energy")
+        remarks = tuple(data.pop("remarks", ()))
         return Measurement(
             **data,
+            remarks=remarks,
             latency=Latency(**latency | {"ci95_ms": tuple(latency["ci95_ms"])}),
             energy=None if energy is None else _energy(energy),
         )

@@ -54,7 +54,7 @@ class Diagnosis:
 def works_now(profile: DeviceProfile) -> str:
     """What the device can do from here, in a few words: measure, estimate, or why it cannot."""
     if profile.backend.name == "predicted":
-        return "estimates"
+        return "estimates" if profile.calibration is None else "predicts"
     try:
         backend = backend_for(profile, meter="none")
     except NasoptError as error:
@@ -77,7 +77,8 @@ def _runtime(profile: DeviceProfile) -> Finding:
     except NasoptError as error:
         return Finding(subject="runtime", state="failed", **_split(error))
     if name == "predicted":
-        seen = f"costs are estimated from the datasheet, at {profile.precision}"
+        source = "estimated from the datasheet" if profile.calibration is None else "predicted from a calibration"
+        seen = f"costs are {source}, at {profile.precision}"
         return Finding(subject="runtime", state="ok", seen=seen)
     runtime = backend.signature().get("runtime", name)
     return Finding(subject="runtime", state="ok", seen=f"{runtime}, {profile.providers[0]}")

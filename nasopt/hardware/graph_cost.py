@@ -11,10 +11,9 @@ import onnx
 from onnx import helper
 
 from nasopt.errors import MeasurementError
+from nasopt.hardware.operators import FREE, kind_of
 from nasopt.hardware.structure import load
 
-_FREE = frozenset({"Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Dropout", "Constant", "Shape", "If"})
-"""Only rename memory, cost nothing themselves, or are counted by their branch."""
 _FUSED = frozenset(
     [
         "Relu",
@@ -66,17 +65,25 @@ def graph_cost(path: Path) -> GraphCost:
     """Count the work of the graph stored at `path`.
 
     Raises:
-        MeasurementError: the file is missing or damaged, or a shape is not fixed.
+        MeasurementError: the file is missing or damaged, a shape is not fixed, or the work of an operator is not known.
+    """
+    return _count(inferred(path).graph, {}, path)
+
+
+def inferred(path: Path) -> onnx.ModelProto:
+    """The model stored at `path` with the shapes of all its values.
+
+    Raises:
+        MeasurementError: the file is missing or damaged, or its shapes contradict each other.
     """
     try:
-        model = onnx.shape_inference.infer_shapes(load(path), strict_mode=True)
+        return onnx.shape_inference.infer_shapes(load(path), strict_mode=True)
     except onnx.shape_inference.InferenceError as error:
         raise MeasurementError(f"the shapes in {path} cannot be inferred: {error}") from error
-    return _count(model.graph, {}, path)
 
 
 def _count(graph: onnx.GraphProto, outer: Mapping[str, tuple[int, ...]], path: Path) -> GraphCost:
-    shapes = {**outer, **_shapes(graph)}
+    shapes = {**outer, **shapes_of(graph)}
     constants = {t.name: math.prod(t.dims) for t in graph.initializer}
     users: dict[str, int] = {}
     for node in graph.node:
@@ -94,7 +101,7 @@ def _count(graph: onnx.GraphProto, outer: Mapping[str, tuple[int, ...]], path: P
         fused = node.op_type in _FUSED and any(n in open_ended and users[n] == 1 for n in node.input)
         if fused or node.op_type in _PRODUCTS:
             open_ended.update(node.output)
-        if node.op_type not in _FREE and not fused:
+        if node.op_type not in FREE and node.op_type != "If" and not fused:
             nodes.append(_node_cost(node, shapes, path))
     return GraphCost(
         nodes=tuple(nodes),
@@ -103,7 +110,8 @@ def _count(graph: onnx.GraphProto, outer: Mapping[str, tuple[int, ...]], path: P
     )
 
 
-def _shapes(graph: onnx.GraphProto) -> dict[str, tuple[int, ...]]:
+def shapes_of(graph: onnx.GraphProto) -> dict[str, tuple[int, ...]]:
+    """Shape of every value of a graph that has a fixed one, weights included."""
     found = {t.name: tuple(t.dims) for t in graph.initializer}
     for value in [*graph.input, *graph.value_info, *graph.output]:
         dims = value.type.tensor_type.shape.dim
@@ -121,6 +129,7 @@ def _node_cost(node: onnx.NodeProto, shapes: Mapping[str, tuple[int, ...]], path
 
     read = sum(size(n) for n in node.input if n)
     written = size(node.output[0])
+    kind_of(node, path)
     if (counter := _COUNTERS.get(node.op_type)) is not None:
         operations = counter(node, shapes)
     else:
@@ -179,4 +188,4 @@ def _peak(graph: onnx.GraphProto, shapes: Mapping[str, tuple[int, ...]], constan
 
 
 def _renames(node: onnx.NodeProto) -> bool:
-    return node.op_type in _FREE and bool(node.input) and node.op_type not in ("If", "Shape")
+    return node.op_type in FREE and bool(node.input) and node.op_type != "Shape"

@@ -68,7 +68,8 @@ def measurement_table(measurement: Measurement) -> Table:
     if measurement.peak_memory_mb is not None:
         table.add_row("peak memory", f"{measurement.peak_memory_mb:.4g} MB", "", measurement.memory_provenance)
     steady = "" if latency.valid else "; the machine was not steady: repeat it when it is quieter"
-    table.caption = f"{latency.runs} runs{steady}"
+    runs = f"{latency.runs} runs" if latency.runs else "nothing ran"
+    table.caption = escape("\n".join([f"{runs}{steady}", *measurement.remarks]))
     return table
 
 

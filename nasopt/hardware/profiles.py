@@ -42,4 +42,10 @@ def load_profile(name_or_path: str | Path) -> DeviceProfile:
         if choice.options and choice.name != "auto" and (found := mistakes(kind, choice, leading)):
             lines = [f"{document.where((kind, 'options', *([m.key] if m.key else [])))}: {m.text}" for m in found]
             raise SpecError("\n".join(lines))
-    return profile
+    if profile.calibration is None:
+        return profile
+    calibration = path.parent / profile.calibration
+    if not calibration.is_file():
+        where = document.where(("calibration",))
+        raise SpecError(f"{where}: no calibration {calibration}; make one with nasopt calibrate")
+    return profile.model_copy(update={"calibration": str(calibration)})

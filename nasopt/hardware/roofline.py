@@ -10,7 +10,7 @@ from nasopt.hardware.graph_cost import GraphCost, graph_cost
 from nasopt.records import Energy, ExportedModel, Latency, Measurement, Provenance, TimingProtocol
 from nasopt.spec.device import Datasheet, DeviceProfile
 
-_BYTES = {"fp32": 4, "fp16": 2, "int8": 1}
+BYTES = {"fp32": 4, "fp16": 2, "int8": 1}
 
 
 class RooflineBackend:
@@ -72,7 +72,7 @@ class RooflineBackend:
             runtime=f"datasheet roofline, {self.profile.precision}",
             latency=latency,
             energy=self._energy(latency, busy_ms),
-            peak_memory_mb=cost.peak_memory_mb(_BYTES[self.profile.precision]),
+            peak_memory_mb=cost.peak_memory_mb(BYTES[self.profile.precision]),
             memory_provenance="estimated",
             seconds=time.perf_counter() - start,
         )
@@ -91,7 +91,7 @@ class RooflineBackend:
 
     def _busy_ms(self, cost: GraphCost) -> float:
         """Time in which the processor computes or moves data."""
-        sheet, size = self._sheet, _BYTES[self.profile.precision]
+        sheet, size = self._sheet, BYTES[self.profile.precision]
         peak = sheet.peak_gflops[self.profile.precision] * 1e6  # operations in a millisecond
         bandwidth = sheet.bandwidth_gb_s * 1e6  # bytes in a millisecond
         return sum(max(n.operations / peak, n.elements * size / bandwidth) for n in cost.nodes)

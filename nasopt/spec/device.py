@@ -132,6 +132,8 @@ class DeviceProfile(Section):
     """What the device, or its supply, is made for, in watts."""
     power: Power | None = None
     datasheet: Datasheet | None = None
+    calibration: str | None = None
+    """Calibration file of the backend `predicted`, relative to the profile; it comes before the datasheet."""
     protocol: ProtocolSpec = ProtocolSpec()
     """Defaults of the timing protocol on this device; a study's own settings win."""
     verified: bool = False
@@ -162,9 +164,9 @@ class DeviceProfile(Section):
     def _complete(self) -> DeviceProfile:
         if not self.providers:
             raise ValueError("providers lists no execution provider; leave it out for the CPU")
-        if self.backend.name == "predicted":
+        if self.backend.name == "predicted" and self.calibration is None:
             if self.datasheet is None:
-                raise ValueError("backend 'predicted' needs a section 'datasheet'")
+                raise ValueError("backend 'predicted' needs a section 'datasheet' or a 'calibration'")
             if self.precision not in self.datasheet.peak_gflops:
                 known = ", ".join(self.datasheet.peak_gflops)
                 raise ValueError(f"precision {self.precision!r} has no peak in datasheet.peak_gflops ({known})")

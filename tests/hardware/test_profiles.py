@@ -157,7 +157,7 @@ def test_only_this_machine_was_ever_verified() -> None:
     verified = [name for name in profiles() if load_profile(name).verified]
     assert verified == ["local"]
     expected = {"coral_dev_board", "jetson_nano", "jetson_orin_nano", "local", "nvidia_gpu", "pixel"}
-    assert set(profiles()) == expected | {"raspberry_pi_4", "raspberry_pi_5"}
+    assert set(profiles()) == expected | {"pixel_3", "raspberry_pi_4", "raspberry_pi_5"}
 
 
 def test_unsafe_yaml_is_not_executed(tmp_path: Path) -> None:

@@ -185,7 +185,8 @@ def test_the_guide_to_devices_is_true(tmp_path: Path) -> None:
     assert set(listed) == set(profiles())
     for name, row in listed.items():
         profile = load_profile(name)
-        assert row[1].startswith("estimated" if profile.backend.name == "predicted" else "measured")
+        computed = "estimated" if profile.calibration is None else "[predicted]"
+        assert row[1].startswith(computed if profile.backend.name == "predicted" else "measured")
         assert profile.meter.name == "none" or f"`{profile.meter.name}`" in row[2]
         assert row[3] == ("yes" if profile.verified else "never verified on hardware")
     (tmp_path / "bench_board.yaml").write_text(blocks(page, "yaml")[0])
