@@ -47,5 +47,5 @@ def load_profile(name_or_path: str | Path) -> DeviceProfile:
     calibration = path.parent / profile.calibration
     if not calibration.is_file():
         where = document.where(("calibration",))
-        raise SpecError(f"{where}: no calibration {calibration}; make one with nasopt calibrate")
+        raise SpecError(f"{where}: no calibration {calibration}; name one that exists, or leave the key out")
     return profile.model_copy(update={"calibration": str(calibration)})

@@ -120,7 +120,7 @@ def load_calibration(path: Path) -> Calibration:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise SpecError(f"cannot read the calibration {path}: {reason}; make one with nasopt calibrate") from error
+        raise SpecError(f"cannot read the calibration {path}: {reason}") from error
     try:
         return Calibration.model_validate_json(text)
     except ValidationError as error:
