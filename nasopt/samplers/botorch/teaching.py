@@ -1,0 +1,146 @@
+"""What the Gaussian processes are taught: the trials of a study as values to be maximised and limits to be kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import moocore
+import numpy as np
+from numpy.typing import NDArray
+from optuna import Study
+from optuna.trial import FrozenTrial
+
+from nasopt.records import TrialKeys
+from nasopt.samplers.encoding import Array
+from nasopt.samplers.history import History
+
+HOPELESS = 2.0
+"""Beyond so many spans of the front a loss grows with its logarithm only: no stretch is wasted on useless networks."""
+NORMAL_95 = 1.959964
+"""Half the width of a 95% interval in standard errors."""
+SHARE_KNOWN = 0.5
+"""From this share of trials with an interval on, noise is taken as observed; the others get the median."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """Observations of one objective or constraint."""
+
+    trials: NDArray[np.int_]
+    """Indices (k,) of the history's trials that have a value."""
+    values: Array
+    """(k,); objectives are maximised, a constraint is kept at 0 and below."""
+    variances: Array | None
+    """(k,) of the values' noise, where measurements came with intervals."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Teaching:
+    """Objectives and constraints of the COMPLETE trials in a space."""
+
+    objectives: tuple[Output, ...]
+    constraints: tuple[Output, ...]
+
+
+def teaching_of(trials: Sequence[FrozenTrial], history: History, study: Study, limit: int) -> Teaching:
+    """Observations of at most `limit` of the trials, which are those of the history in its order."""
+    kept = np.arange(len(history)) if len(history) <= limit else subset(history, limit)
+    raw = np.array([t.values for t in trials], dtype=float).reshape(len(trials), -1)
+    finite = kept[np.isfinite(raw[kept]).all(axis=1)]
+    names: Sequence[str | None] = study.metric_names or [None] * raw.shape[1]
+    objectives = []
+    for j, name in enumerate(names):
+        errors = _standard_errors([trials[i] for i in finite], j, name) * _slope(
+            raw[finite, j], history.losses[finite, j]
+        )
+        losses = history.losses[finite, j]
+        objectives.append(Output(trials=finite, values=-squash(losses), variances=_variances(errors, losses)))
+    return Teaching(objectives=tuple(objectives), constraints=tuple(_constraints(trials, history, kept)))
+
+
+def squash(losses: Array) -> Array:
+    """Losses as they are up to HOPELESS, their logarithm beyond; smooth there."""
+    beyond = np.maximum(losses - HOPELESS, 0.0)
+    return np.minimum(losses, HOPELESS) + np.log1p(beyond)
+
+
+def _variances(errors: Array, losses: Array) -> Array | None:
+    """(k,) from standard errors with NaN where unknown; None where too few are known."""
+    known = np.isfinite(errors)
+    if not len(errors) or known.mean() < SHARE_KNOWN:
+        return None
+    filled = np.where(known, errors, np.median(errors[known]))
+    return (filled / (1.0 + np.maximum(losses - HOPELESS, 0.0))) ** 2
+
+
+def _slope(values: Array, losses: Array) -> float:
+    """By how much a scaled loss changes with its value."""
+    if not len(values) or np.ptp(values) == 0:
+        return float("nan")
+    return float(np.ptp(losses) / np.ptp(values))
+
+
+def _standard_errors(trials: Sequence[FrozenTrial], objective: int, name: str | None) -> Array:
+    """(k,) from the 95% intervals of measured costs, in the objective's unit; NaN where a trial has none."""
+    return np.array([_standard_error(t, objective, name) for t in trials], dtype=float)
+
+
+def _standard_error(trial: FrozenTrial, objective: int, name: str | None) -> float:
+    """A figure without a spread, or one that a model predicted, tells nothing about noise."""
+    costs = _costs(trial)
+    cost = costs[name] if name is not None and name in costs else _equal(costs, trial.values[objective])
+    if not isinstance(cost, Mapping) or cost.get("provenance") != "measured":
+        return float("nan")
+    try:
+        low, high = cost["ci95"]
+        width = float(high) - float(low)
+    except (KeyError, TypeError, ValueError):
+        return float("nan")
+    return width / (2 * NORMAL_95) if width > 0 else float("nan")
+
+
+def _costs(trial: FrozenTrial) -> Mapping[str, Any]:
+    stored = trial.user_attrs.get(TrialKeys.OUTCOME)
+    costs = stored.get("costs") if isinstance(stored, Mapping) else None
+    return costs if isinstance(costs, Mapping) else {}
+
+
+def _equal(costs: Mapping[str, Any], value: float) -> Any:
+    """The cost with exactly this value, for studies that name no metrics."""
+    return next((c for c in costs.values() if isinstance(c, Mapping) and c.get("value") == value), None)
+
+
+def _constraints(trials: Sequence[FrozenTrial], history: History, kept: NDArray[np.int_]) -> list[Output]:
+    """One for each constraint that some trial breaks, and one for trials that are infinitely bad without a reason."""
+    keys = sorted({key for i in kept for key in trials[i].constraints})
+    outputs = []
+    explained = np.zeros(len(kept), dtype=bool)
+    for key in keys:
+        values = np.array([trials[i].constraints.get(key, np.inf) for i in kept], dtype=float)
+        explained |= values > 0
+        if not (values > 0).any():
+            continue
+        finite = np.abs(values[np.isfinite(values) & (values != 0)])
+        unit = float(np.median(finite)) if len(finite) else 1.0
+        scaled = np.clip(values / unit, -1e3, 1e3)
+        outputs.append(Output(trials=kept, values=np.sign(scaled) * np.log1p(np.abs(scaled)), variances=None))
+    broken = (history.violations[kept] > 0) & ~explained
+    if broken.any():
+        outputs.append(Output(trials=kept, values=np.where(broken, 1.0, -1.0), variances=None))
+    return outputs
+
+
+def subset(history: History, limit: int) -> NDArray[np.int_]:
+    """Indices (limit,) in ascending order: half of them the best fronts, the others evenly from the rest."""
+    feasible = np.flatnonzero(history.feasible)
+    order = np.argsort(history.violations, kind="stable")
+    if len(feasible):
+        ranks = moocore.pareto_rank(history.losses[feasible])
+        order = np.concatenate([feasible[np.argsort(ranks, kind="stable")], order[len(feasible) :]])
+    best = order[: limit // 2]
+    rest = np.setdiff1d(np.arange(len(history)), best)
+    evenly = rest[np.linspace(0, len(rest) - 1, limit - len(best)).round().astype(int)]
+    chosen: NDArray[np.int_] = np.sort(np.concatenate([best, evenly]))
+    return chosen
