@@ -152,13 +152,20 @@ def report(
     to: Annotated[Path | None, typer.Option(help="Folder to write to; report-STUDY if left out.")] = None,
     test: Annotated[bool, typer.Option(help="Score the front's networks on the test split first.")] = True,
 ) -> None:
-    """Write a report of a study, in Markdown and HTML."""
-    from nasopt.report import front_table, write_report
-    from nasopt.study import find_study, score_front
+    """Write a report of a study or a contest, in Markdown and HTML."""
+    from nasopt.report import front_table, write_contest_report, write_report
+    from nasopt.study import find_studies, score_front
     from nasopt.study.opening import file_name
 
-    found = find_study(study, storage)
+    studies = find_studies(study, storage)
     console = _console()
+    if len(studies) > 1:
+        views = [s.view() for s in studies]
+        contest = views[0].contest.contest if views[0].contest else study
+        files = write_contest_report(views, to or Path(f"report-{file_name(contest)}"))
+        print(f"wrote {files.markdown} and {files.html}")
+        return
+    found = studies[0]
     if test:
         try:
             with console.status("scoring the front on the test split"):

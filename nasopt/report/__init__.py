@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from nasopt.report.dashboard import make_app as make_app
     from nasopt.report.dashboard import serve as serve
     from nasopt.report.document import ReportFiles as ReportFiles
+    from nasopt.report.document import write_contest_report as write_contest_report
     from nasopt.report.document import write_report as write_report
     from nasopt.report.portfolio import proposers as proposers
     from nasopt.report.regret import Regret as Regret
@@ -43,6 +44,7 @@ _HOMES = {
     "make_app": "nasopt.report.dashboard",
     "serve": "nasopt.report.dashboard",
     "ReportFiles": "nasopt.report.document",
+    "write_contest_report": "nasopt.report.document",
     "write_report": "nasopt.report.document",
     "proposers": "nasopt.report.portfolio",
     "Regret": "nasopt.report.regret",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from nasopt.errors import UsageError
-from nasopt.report.markup import Picture, html, markdown
+from nasopt.report.contest_sections import contest_sections
+from nasopt.report.markup import Picture, Section, html, markdown
 from nasopt.report.sections import sections
 from nasopt.report.view import StudyView
 
@@ -28,8 +30,20 @@ def write_report(view: StudyView, folder: Path) -> ReportFiles:
     Raises:
         UsageError: the folder cannot be written.
     """
-    content = sections(view)
-    title = f"nasopt report: {view.name}"
+    return _write(f"nasopt report: {view.name}", sections(view), folder)
+
+
+def write_contest_report(views: Sequence[StudyView], folder: Path) -> ReportFiles:
+    """Like `write_report`, of all studies of a contest together.
+
+    Raises:
+        UsageError: the folder cannot be written, or nothing can be compared yet.
+    """
+    name = views[0].contest.contest if views[0].contest else views[0].name
+    return _write(f"nasopt report: {name}", contest_sections(views), folder)
+
+
+def _write(title: str, content: Sequence[Section], folder: Path) -> ReportFiles:
     pictures = [b for s in content for b in s.blocks if isinstance(b, Picture)]
     files = ReportFiles(
         markdown=folder / "report.md",
