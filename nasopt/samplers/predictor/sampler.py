@@ -32,7 +32,7 @@ EVEN = 5
 SPREAD = 60
 """Random points of which the farthest from all trials is tried, until `startup` trials are complete."""
 OFTEN, SELDOM = 5, 20
-"""The surrogates are fitted anew after a twenty-fifth of the trials, but within these numbers."""
+"""The surrogates are fitted anew after a twelfth of the trials, but within these numbers."""
 REMEMBERED = 4
 """So many stages are kept in a process; the oldest go first."""
 _STAGES: dict[bytes, Stage] = {}
@@ -129,7 +129,7 @@ def _digest(study: Study, points: Sequence[Point], encoding: Encoding, options: 
 def _last_refit(count: int, startup: int) -> int:
     """The largest number of trials up to `count` after which surrogates are fitted."""
     last = startup
-    while (following := last + min(SELDOM, max(OFTEN, last // 25))) <= count:
+    while (following := last + min(SELDOM, max(OFTEN, last // 12))) <= count:
         last = following
     return last
 

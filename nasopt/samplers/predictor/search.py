@@ -26,6 +26,8 @@ WORTH = 0.1
 """The smaller deviations are used where the best gain under them is at least so much of that under the whole ones."""
 FITTED, CONDITIONED = 250, 300
 """So many observations teach hyperparameters and posterior; of more, those near the front and some at random."""
+CLOSE = 100
+"""So many of the pool's best are ranked in double precision."""
 GENERATIONS, CHILDREN, PARENTS = 8, 800, 200
 WIDEST = {4: 60}
 """Points of the front that four objectives keep for improvements; more objectives keep FEWEST, fewer keep all."""
@@ -77,10 +79,10 @@ class Belief:
     objectives: tuple[surrogate.Surrogate, ...]
     constraints: tuple[process.Posterior, ...]
 
-    def losses(self, codes: Array, *, leading: bool = False) -> tuple[Array, Array]:
-        """Mean and deviation (n, m) at codes (n, d)."""
+    def losses(self, codes: Array, *, leading: bool = False, rough: bool = False) -> tuple[Array, Array]:
+        """Mean and deviation (n, m) at codes (n, d); see `Surrogate.predict` for what is quicker."""
         x = self.features(codes)
-        parts = [s.predict(x, leading=leading) for s in self.objectives]
+        parts = [s.predict(x, leading=leading, rough=rough) for s in self.objectives]
         return np.stack([p[0] for p in parts], axis=1), np.stack([p[1] for p in parts], axis=1)
 
     def feasibility(self, codes: Array) -> Array:
@@ -207,7 +209,7 @@ def _optimism(
     belief: Belief, codes: Array, front: Array, observations: Observations, corner: Array | None = None
 ) -> tuple[Array, Array]:
     """How much points (n, d) would improve the front a deviation better than expected (n,), and the corner used."""
-    mean, deviation = belief.losses(codes, leading=True)
+    mean, deviation = belief.losses(codes, leading=True, rough=True)
     if corner is None:
         unseen = ~_among(codes, observations.codes)
         corner = _corner(mean[unseen], deviation[unseen], front) if unseen.any() else np.ones(mean.shape[1])
@@ -272,16 +274,19 @@ def rank(stage: Stage, encoding: Encoding, observations: Observations, taken: Ar
     pool = pool[~_among(pool, taken)]
     if not len(pool):
         return pool
-    mean, deviation = belief.losses(pool)
+    mean, deviation = belief.losses(pool, rough=True)
     lower, upper = boxes(front, _corner(mean, deviation, front))
     daring = DARING[len(taken) % len(DARING)]
     values = _value(mean, deviation, lower, upper, daring) * belief.feasibility(pool)
+    pool = pool[np.argsort(-values, kind="stable")]
+    close, others = pool[:CLOSE], pool[CLOSE:]  # what single precision ranks first is looked at closely
+    values = _value(*belief.losses(close), lower, upper, daring) * belief.feasibility(close)
     if cardinality(encoding) == np.inf:  # refine what a pool of points can only come near to
-        best = np.repeat(pool[np.argsort(-values, kind="stable")[:10]], 30, axis=0)
+        best = np.repeat(close[np.argsort(-values, kind="stable")[:10]], 30, axis=0)
         finer = mutate(encoding, best, rng.integers(1, 3, size=len(best)), rng)
         gains = _value(*belief.losses(finer), lower, upper, daring) * belief.feasibility(finer)
-        pool, values = np.concatenate([pool, finer]), np.concatenate([values, gains])
-    return pool[np.argsort(-values, kind="stable")]
+        close, values = np.concatenate([close, finer]), np.concatenate([values, gains])
+    return np.concatenate([close[np.argsort(-values, kind="stable")], others])
 
 
 def _value(mean: Array, deviation: Array, lower: Array, upper: Array, daring: float) -> Array:

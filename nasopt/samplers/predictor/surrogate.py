@@ -84,11 +84,14 @@ class Surrogate:
     posteriors: tuple[process.Posterior, ...]
     shares: tuple[float, ...]
 
-    def predict(self, features: Array, *, leading: bool = False) -> tuple[Array, Array]:
-        """Mean and deviation (n,) in the objective's unit; with `leading` of the best scale alone, which is quicker."""
+    def predict(self, features: Array, *, leading: bool = False, rough: bool = False) -> tuple[Array, Array]:
+        """Mean and deviation (n,) in the objective's unit.
+
+        Quicker: with `leading` of the best scale alone, with `rough` in single precision.
+        """
         used = [int(np.argmax(self.shares))] if leading else list(range(len(self.shares)))
         weights = np.array([self.shares[i] for i in used])
-        parts = [moments(self.scales[i], *self.posteriors[i].predict(features)) for i in used]
+        parts = [moments(self.scales[i], *self.posteriors[i].predict(features, rough=rough)) for i in used]
         means, deviations = np.stack([p[0] for p in parts]), np.stack([p[1] for p in parts])
         weights /= weights.sum()
         mean = weights @ means
