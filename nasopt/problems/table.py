@@ -201,7 +201,6 @@ def _distinct_rows(file: TableFile, choices: Mapping[str, Sequence[Any]]) -> npt
         earlier = first.setdefault(point, row)
         if earlier != row and any(_differ(values[earlier], values[row]) for values in figures):
             shown = ", ".join(f"{name} {value}" for name, value in zip(choices, point, strict=True))
-            shown = ", ".join(f"{name} {value}" for name, value in zip(choices, point, strict=True))
             raise DataError(
                 f"{file.path}: rows {earlier + 1} and {row + 1} have the same choices ({shown}) and other figures; "
                 "keep one of them, or name the column that tells them apart in problem.choices"

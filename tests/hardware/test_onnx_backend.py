@@ -192,7 +192,7 @@ class TestRefusals:
     def test_unknown_names(self, convolution: Make) -> None:
         with pytest.raises(UnknownPluginError, match=r"no device named 'toaster'; known: .*jetson_nano.*local"):
             measure(convolution(), "toaster")
-        with pytest.raises(UnknownPluginError, match="no meter named 'guess'; installed: codecarbon, none, rapl"):
+        with pytest.raises(UnknownPluginError, match="no meter named 'guess'; installed: codecarbon, "):
             measure(convolution(), meter="guess")
 
 
