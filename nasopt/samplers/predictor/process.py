@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,7 +70,7 @@ class Posterior:
 
         With `rough` in single precision, in half the time: to tell which of many points deserve a closer look.
         """
-        kind = np.float32 if rough else np.float64
+        kind: Any = np.float32 if rough else np.float64
         features, known, factor = (np.asarray(a, dtype=kind) for a in (features, self.features, self.factor))
         solve = lapack.strtrs if rough else lapack.dtrtrs
         mean, variance = np.empty(len(features)), np.empty(len(features))
