@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import shlex
-import signal
 import sys
 from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
@@ -72,19 +71,20 @@ def run(
 ) -> None:
     """Run a study or a contest, or go on with it, until it has the trials that its file asks for."""
     from nasopt.study import Watcher, result_json, run_file, summarise
+    from nasopt.study.interruption import Interruption
     from nasopt.study.trackers import Trackers
 
     _log_to(log_file, verbose)
     spec = _spec(study, assignments, storage, trials, sampler)
     console = Console(stderr=True) if as_json else _console()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill ends like Ctrl-C
     try:
         with (
+            Interruption() as interruption,
             Watcher(console, verbosity=-1 if quiet else verbose) as watch,
             Trackers(tracker or [], spec) as trackers,
             redirect_stdout(sys.stderr) if as_json else nullcontext(),  # a user's own evaluation may print
         ):
-            result = run_file(spec, listener=trackers.beside(watch), allow_changes=allow_changes)
+            result = run_file(spec, listener=interruption.beside(trackers.beside(watch)), allow_changes=allow_changes)
     except KeyboardInterrupt:
         again = shlex.join(["nasopt", *sys.argv[1:]])
         raise InterruptedRunError(

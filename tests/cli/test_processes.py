@@ -64,14 +64,14 @@ def test_help_and_import_stay_light(code: str) -> None:
 
 
 def test_interrupted_then_killed_then_shared_by_two_a_study_ends_exactly(study: Path) -> None:
-    run = ("run", "tiny.yaml", "-q", "--storage", "sqlite:///s.db", "--trials", 10)
+    run = ("run", "tiny.yaml", "-q", "--storage", "sqlite:///s.db", "--trials", 20)
     process = start(*run)
     wait_for_trials(study / "s.db", 2, process)
     process.send_signal(signal.SIGINT)
     code, _, err = end(process)
     assert code == 130
     assert err.startswith("nasopt: interrupted; what finished is stored")
-    assert "run tiny.yaml -q --storage sqlite:///s.db --trials 10" in err
+    assert "run tiny.yaml -q --storage sqlite:///s.db --trials 20" in err
     assert len(err.splitlines()) == 1
     process = start(*run)
     wait_for_trials(study / "s.db", 4, process)
@@ -79,7 +79,7 @@ def test_interrupted_then_killed_then_shared_by_two_a_study_ends_exactly(study: 
     end(process)
     both = [start(*run), start(*run)]
     assert [end(process)[0] for process in both] == [0, 0]
-    assert ended(study / "s.db").count("completed") == 10
+    assert ended(study / "s.db").count("completed") == 20
 
 
 def test_a_run_interrupted_in_the_supernet_resumes_there(here: Path) -> None:
