@@ -14,31 +14,22 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import os
 import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, median, pstdev
 from typing import Any
 
-import moocore
 import numpy as np
 import optuna
-import pyarrow.parquet as pq
 import torch
-from numpy.typing import NDArray
-from optuna.distributions import CategoricalDistribution
 from optuna.samplers import BaseSampler
+from tables import Space, Table, folder, load
 
-Space = dict[str, CategoricalDistribution]
 REPORT = Path(__file__).with_suffix(".md")
-OBJECTIVES = {
-    "nas_bench_macro_cifar10": ("accuracy", "macs"),
-    "nb201_devices_cifar100": ("accuracy", "raspi4_ms", "pixel3_ms"),
-}
+TABLES = ("nas_bench_macro_cifar10", "nb201_devices_cifar100")
 STARTUP = 10
 """Random trials with which all of them begin."""
 
@@ -67,36 +58,6 @@ SAMPLERS: dict[str, Callable[[int, Space], BaseSampler]] = {
     "GPSampler": _gp,
     "BoTorchSampler": _integration,
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
-    """A complete table: rows of names, losses (n, m) all minimised."""
-
-    name: str
-    space: Space
-    rows: dict[tuple[str, ...], int]
-    losses: NDArray[np.float64]
-
-    def score(self, losses: NDArray[np.float64]) -> float:
-        front = self.losses[moocore.is_nondominated(self.losses)]
-        ideal, nadir = front.min(axis=0), front.max(axis=0)
-        reference = np.full(losses.shape[1], 1.1)
-
-        def volume(values: NDArray[np.float64]) -> float:
-            return float(moocore.hypervolume((values - ideal) / (nadir - ideal), ref=reference))
-
-        return volume(losses) / volume(front)
-
-
-def load(name: str, folder: Path) -> Table:
-    columns = pq.read_table(folder / f"{name}.parquet").to_pydict()
-    choices = [n for n, values in columns.items() if isinstance(values[0], str)]
-    losses = np.column_stack([np.array(columns[o], dtype=float) for o in OBJECTIVES[name]])
-    losses[:, 0] *= -1.0  # accuracy
-    rows = {row: i for i, row in enumerate(zip(*(columns[n] for n in choices), strict=True))}
-    space = {n: CategoricalDistribution(tuple(sorted(set(columns[n])))) for n in choices}
-    return Table(name=name, space=space, rows=rows, losses=losses)
 
 
 class Trials:
@@ -230,13 +191,10 @@ def main() -> None:
     parser.add_argument("--report", action="store_true", help="measure nothing, write up what has finished")
     parser.add_argument("--json", action="store_true", help="print figures as JSON and leave the report alone")
     arguments = parser.parse_args()
-    folder = Path(os.environ.get("NASOPT_REFERENCE", "../shared")) / "benchmarks"
-    if not folder.is_dir():
-        raise SystemExit(f"no tables in {folder}: set NASOPT_REFERENCE to the folder that holds benchmarks/")
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
-    tables = [load(name, folder) for name in OBJECTIVES]
+    tables = [load(name, folder()) for name in TABLES]
     cache = Trials(arguments.cache)
     seeds = {s: arguments.own_seeds if s == OWN else arguments.seeds for s in SAMPLERS}
     for sampler in [] if arguments.report else arguments.samplers:

@@ -18,39 +18,29 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import os
 import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from statistics import mean, pstdev
 from typing import Any
 
-import moocore
 import numpy as np
 import optuna
-import pyarrow.parquet as pq
-from numpy.typing import NDArray
 from optuna.distributions import CategoricalDistribution
 from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESampler
+from tables import OBJECTIVES, Table, folder, load
 
 from nasopt import plugins
 from nasopt import samplers as sources
 from nasopt.spec.study import SamplerSpec
 from nasopt.study.sampling import build_sampler
 
-Space = dict[str, CategoricalDistribution]
 Row = dict[str, Any]
 REPORT = Path(__file__).with_suffix(".md")
-OBJECTIVES = {
-    "nb201_pi5_cifar100": ("accuracy", "latency_ms", "energy_mj"),
-    "nb201_devices_cifar100": ("accuracy", "raspi4_ms", "pixel3_ms"),
-    "nas_bench_macro_cifar10": ("accuracy", "macs"),
-    "channel_bench_mobilenet_cifar10": ("accuracy", "macs", "params"),
-}
 GOALS = (
     ("nb201_pi5_cifar100", 200, 0.980, 0.987),
     ("nb201_devices_cifar100", 200, 0.988, 0.992),
@@ -73,40 +63,6 @@ OPTUNAS: dict[str, Callable[[int], BaseSampler]] = {
 }
 """Optuna's, with the settings that are usual in comparisons; all other names are plug-ins with their defaults."""
 DISGUISED = ("predictor", "TPE multivariate")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
-    """A complete table: choices (n, d) as names, losses (n, m) all minimised."""
-
-    name: str
-    space: Space
-    rows: dict[tuple[str, ...], int]
-    losses: NDArray[np.float64]
-    idle: int = 0  # parameters that do nothing
-
-    def full_space(self) -> Space:
-        return self.space | {f"idle_{i}": CategoricalDistribution(("a", "b", "c")) for i in range(self.idle)}
-
-    def score(self, losses: NDArray[np.float64]) -> float:
-        front = self.losses[moocore.is_nondominated(self.losses)]
-        ideal, nadir = front.min(axis=0), front.max(axis=0)
-        ones = np.full(losses.shape[1], 1.1)
-
-        def volume(values: NDArray[np.float64]) -> float:
-            return float(moocore.hypervolume((values - ideal) / (nadir - ideal), ref=ones))
-
-        return volume(losses) / volume(front)
-
-
-def load(name: str, folder: Path) -> Table:
-    columns = pq.read_table(folder / f"{name}.parquet").to_pydict()
-    choices = [n for n, values in columns.items() if isinstance(values[0], str)]
-    losses = np.column_stack([np.array(columns[o], dtype=float) for o in OBJECTIVES[name]])
-    losses[:, 0] *= -1.0
-    rows = {row: i for i, row in enumerate(zip(*(columns[n] for n in choices), strict=True))}
-    space = {n: CategoricalDistribution(tuple(sorted(set(columns[n])))) for n in choices}
-    return Table(name=name, space=space, rows=rows, losses=losses)
 
 
 def _shuffled(table: Table, rng: np.random.Generator) -> Table:
@@ -351,11 +307,8 @@ def main() -> None:
     parser.add_argument("--report", type=Path, default=REPORT)
     parser.add_argument("--json", action="store_true", help="print figures as JSON and write no report")
     arguments = parser.parse_args()
-    folder = Path(os.environ.get("NASOPT_REFERENCE", "../shared")) / "benchmarks"
-    if not folder.is_dir():
-        raise SystemExit(f"no tables in {folder}: set NASOPT_REFERENCE to the folder that holds benchmarks/")
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    tables = [load(name, folder) for name in arguments.only]
+    tables = [load(name, folder()) for name in arguments.only]
     cache = Cache(arguments.cache, closed=arguments.cached)
     rows = list(measure(tables, cache, arguments.seeds, arguments.trials, arguments.samplers, arguments.parts))
     if arguments.json:

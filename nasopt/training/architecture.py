@@ -16,7 +16,7 @@ from nasopt.errors import CacheError, DivergedError
 from nasopt.prior import ArchitecturePrior
 from nasopt.spec.training import RelaxationSpec, TrainingSpec
 from nasopt.training.bilevel import BilevelRun, RelaxationTask, alarms, begin, run_epoch, tables
-from nasopt.training.checkpoint import load_state, save_state
+from nasopt.training.checkpoint import resume_state, save_state
 from nasopt.training.device import choose_device
 from nasopt.training.images import ImageData
 from nasopt.training.supernet import TrainedSupernet
@@ -129,16 +129,9 @@ def _read(path: Path) -> ArchitecturePrior | None:
 
 
 def _resume(run: BilevelRun, path: Path) -> None:
-    loaded = load_state(path)
-    if loaded is None:
+    facts = resume_state(path, run.restore)
+    if facts is None:
         return
-    tensors, facts = loaded
-    try:
-        run.restore(tensors)
-    except (RuntimeError, KeyError, ValueError) as error:
-        raise CacheError(
-            f"{path} does not hold the training state that its name promises; delete it and run again"
-        ) from error
     run.epoch, run.log = facts["epoch"], facts["log"]
     run.seconds += facts["seconds"]
     run.cpu_seconds += facts["cpu_seconds"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +61,25 @@ def load_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
         raise CacheError(
             f"cannot read {path}: {error.strerror or error}; check its permissions, delete it, or set NASOPT_CACHE"
         ) from error
+
+
+def resume_state(path: Path, restore: Callable[[dict[str, Tensor]], None]) -> dict[str, Any] | None:
+    """Hand the tensors that `save_state` wrote to `restore`; their facts, or None where there is nothing to go on from.
+
+    Raises:
+        CacheError: the file holds another state, or may not be read.
+    """
+    loaded = load_state(path)
+    if loaded is None:
+        return None
+    tensors, facts = loaded
+    try:
+        restore(tensors)
+    except (RuntimeError, KeyError, ValueError) as error:
+        raise CacheError(
+            f"{path} does not hold the training state that its name promises; delete it and run again"
+        ) from error
+    return facts
 
 
 def checksum(tensors: Mapping[str, Tensor]) -> int:

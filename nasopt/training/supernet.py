@@ -19,7 +19,7 @@ from nasopt.models import Supernet
 from nasopt.records import NetworkLayout
 from nasopt.spec.training import SupernetSpec, TrainingSpec
 from nasopt.training.augment import augment, mixed, seeded
-from nasopt.training.checkpoint import load_state, optimizer_tensors, restore_optimizer, save_state
+from nasopt.training.checkpoint import load_state, optimizer_tensors, restore_optimizer, resume_state, save_state
 from nasopt.training.device import choose_device
 from nasopt.training.images import ImageData
 from nasopt.training.sampled import sampled_accuracies
@@ -196,16 +196,9 @@ def _start(layout: NetworkLayout, spec: SupernetSpec, seed: int, device: torch.d
 
 def _resume(run: _Run, cache: Cache, key: str) -> None:
     path = cache.path(KIND, key, ".partial.safetensors")
-    loaded = load_state(path)
-    if loaded is None:
+    facts = resume_state(path, run.restore)
+    if facts is None:
         return
-    tensors, facts = loaded
-    try:
-        run.restore(tensors)
-    except (RuntimeError, KeyError, ValueError) as error:
-        raise CacheError(
-            f"{path} does not hold the training state that its name promises; delete it and run again"
-        ) from error
     run.epoch, run.seconds, run.loss = facts["epoch"], facts["seconds"], facts["loss"]
     logger.info("supernet training continues after epoch %d", run.epoch)
 
