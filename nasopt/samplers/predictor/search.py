@@ -98,7 +98,7 @@ class Belief:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """What stays for a few asks, since it takes longest: hyperparameters, the points worth ranking, the reference."""
+    """What stays for a few asks, since it takes longest: hyperparameters and the points worth ranking."""
 
     features: Features
     views: tuple[tuple[surrogate.View, ...], ...]
