@@ -55,7 +55,7 @@ LONG, LONG_ASKED = 5000, 100
 PARTS = ("long", "disguises")
 
 
-OURS = ("predictor", *(f"pymoo-{n}" for n in PYMOO), "evolution")
+OURS = ("predictor", "portfolio", *(f"pymoo-{n}" for n in PYMOO), "evolution")
 OPTUNAS: dict[str, Callable[[int], BaseSampler]] = {
     "TPE multivariate": lambda seed: TPESampler(multivariate=True, seed=seed),
     "NSGA-II (20)": lambda seed: NSGAIISampler(population_size=20, seed=seed),
@@ -154,8 +154,8 @@ def _version(sampler: str) -> str:
     if sampler in OPTUNAS:
         return optuna.__version__
     folder = Path(sources.__file__).parent
-    own = sorted(folder.glob(f"{sampler.partition('-')[0]}*"))
-    shared = [folder / f"{n}.py" for n in ("breeding", "encoding", "history")]
+    own = sorted(folder.iterdir() if sampler == "portfolio" else folder.glob(f"{sampler.partition('-')[0]}*"))
+    shared = [folder / f"{n}.py" for n in ("breeding", "encoding", "history", "starting")]
     files = [f for path in (*own, *shared) for f in (sorted(path.glob("*.py")) if path.is_dir() else [path])]
     return hashlib.sha256(b"".join(f.read_bytes() for f in files)).hexdigest()[:16]
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from nasopt import lazy
 
 if TYPE_CHECKING:
+    from nasopt.evaluation.calibration import calibrate
     from nasopt.hardware import measure
     from nasopt.report import compare_views as compare
     from nasopt.report import write_report
@@ -35,6 +36,7 @@ _HOMES = {
     "RunResult": "nasopt.study",
     "Study": "nasopt.study",
     "StudySpec": "nasopt.spec.study",
+    "calibrate": "nasopt.evaluation.calibration",
     "compare": "nasopt.report:compare_views",
     "export": "nasopt.study",
     "find_study": "nasopt.study",
@@ -55,6 +57,7 @@ __all__ = [
     "RunResult",
     "Study",
     "StudySpec",
+    "calibrate",
     "compare",
     "export",
     "find_study",

@@ -13,7 +13,11 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from nasopt.errors import CacheError, InterruptedRunError, NasoptError, UsageError
+from nasopt.arguments import Assignments, Json, Storage, StudyFile, StudyName, StudyNames
+from nasopt.arguments import console as _console
+from nasopt.arguments import print_json as _print_json
+from nasopt.errors import InterruptedRunError, NasoptError, UsageError
+from nasopt.recosting_commands import confirm, transfer
 
 app = typer.Typer(
     name="nasopt",
@@ -22,15 +26,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-StudyFile = Annotated[str, typer.Argument(metavar="STUDY.yaml", help="Study file.")]
-StudyName = Annotated[str, typer.Argument(metavar="STUDY", help="Study file, or name of a stored study.")]
-StudyNames = Annotated[list[str] | None, typer.Argument(metavar="STUDY...", help="Study files or names.")]
-Storage = Annotated[str | None, typer.Option("--storage", help="SQLAlchemy URL of the database.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
-Assignments = Annotated[
-    list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Override a key; may be repeated.")
-]
 
 
 def _spec(
@@ -47,12 +42,25 @@ def _spec(
     return load_file(study, overrides=[*(assignments or []), *given])
 
 
-def _print_json(value: Any) -> None:
-    print(json.dumps(value, indent=2, allow_nan=False))
+def _say_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        print(f"nasopt {version('nasopt')}")
+        raise typer.Exit
 
 
-def _console() -> Console:
-    return Console(soft_wrap=False)
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """What nasopt itself takes, before any command; `help` above is what it says of itself."""
+
+
+app.command()(transfer)
+app.command()(confirm)
 
 
 @app.command()
@@ -95,6 +103,8 @@ def run(
     else:
         for part in summarise(result, study, storage):
             console.print(part)
+    if getattr(result, "out", None):  # studies of a contest that were given up
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -133,8 +143,13 @@ def schema() -> None:
 
 
 @app.command()
-def status(studies: StudyNames = None, storage: Storage = None, as_json: Json = False) -> None:
-    """Show how far studies are and what they have cost; all studies here if none is named."""
+def status(
+    studies: StudyNames = None,
+    storage: Storage = None,
+    members: Annotated[bool, typer.Option("--members", help="List the studies of a contest singly.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show how far studies and contests are and what they have cost; all that are here if none is named."""
     from nasopt.report import status_table
     from nasopt.study import find_views, study_json
 
@@ -142,7 +157,8 @@ def status(studies: StudyNames = None, storage: Storage = None, as_json: Json = 
     if as_json:
         _print_json([study_json(view) for view in views])
     else:
-        _console().print(status_table(views))
+        asked_for = any(view.name in (studies or []) for view in views if view.contest)  # a member, by its own name
+        _console().print(status_table(views, members=members or asked_for))
 
 
 @app.command()
@@ -151,30 +167,31 @@ def report(
     storage: Storage = None,
     to: Annotated[Path | None, typer.Option(help="Folder to write to; report-STUDY if left out.")] = None,
     test: Annotated[bool, typer.Option(help="Score the front's networks on the test split first.")] = True,
+    stream: Annotated[bool, typer.Option(help="Time the front's networks over a stream of inputs first.")] = True,
 ) -> None:
     """Write a report of a study or a contest, in Markdown and HTML."""
-    from nasopt.report import front_table, write_contest_report, write_report
-    from nasopt.study import find_studies, score_front
+    from nasopt.report import front_table, stream_findings, write_contest_report, write_report
+    from nasopt.study import complete_contest, complete_front, find_studies
     from nasopt.study.opening import file_name
 
     studies = find_studies(study, storage)
     console = _console()
     if len(studies) > 1:
+        for lacking in complete_contest(studies, waiting=console.status) if test else ():
+            print(f"nasopt: the report lacks {lacking}", file=sys.stderr)
         views = [s.view() for s in studies]
         contest = views[0].contest.contest if views[0].contest else study
         files = write_contest_report(views, to or Path(f"report-{file_name(contest)}"))
         print(f"wrote {files.markdown} and {files.html}")
         return
     found = studies[0]
-    if test:
-        try:
-            with console.status("scoring the front on the test split"):
-                score_front(found)
-        except CacheError as error:  # the rest of the report does not need the weights
-            print(f"nasopt: the report lacks scores on the test split: {error}", file=sys.stderr)
+    for lacking in complete_front(found, test=test, stream=stream, waiting=console.status):
+        print(f"nasopt: the report lacks {lacking}", file=sys.stderr)
     view = found.view()
     files = write_report(view, to or Path(f"report-{file_name(view.name)}"))
     console.print(front_table(view))
+    for finding in stream_findings(view):
+        console.print(f"! {finding}", style="yellow", markup=False)
     print(f"wrote {files.markdown} and {files.html}")
 
 
@@ -221,22 +238,82 @@ def export(
 
 @app.command()
 def measure(
-    model: Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="ONNX graph with fixed float32 inputs.")],
-    device: Annotated[str, typer.Option(help="Device profile, by name or path.")] = "local",
+    model: Annotated[str, typer.Argument(metavar="MODEL.onnx|STUDY", help="ONNX graph, or a study with --trial.")],
+    device: Annotated[str | None, typer.Option(help="Device profile, by name or path; local if left out.")] = None,
     meter: Annotated[str | None, typer.Option(help="Energy meter; the profile's own if left out.")] = None,
+    trial: Annotated[int | None, typer.Option(help="Time this trial's routed network over real inputs.")] = None,
+    storage: Storage = None,
     as_json: Json = False,
 ) -> None:
-    """Take latency, energy and memory of an ONNX model on a device."""
+    """Take latency, energy and memory of an ONNX model, or time a trial's routed network over a stream of inputs."""
     from dataclasses import asdict
 
     from nasopt.hardware import measure as measure_model
     from nasopt.hardware import measurement_table
 
-    taken = measure_model(model, device, meter=meter)
+    if trial is not None:
+        _measure_trial(model, trial, device, storage, meter=meter, as_json=as_json)
+        return
+    taken = measure_model(model, device or "local", meter=meter)
     if as_json:
         _print_json(asdict(taken))
     else:
         _console().print(measurement_table(taken))
+
+
+def _measure_trial(
+    study: str, trial: int, device: str | None, storage: str | None, *, meter: str | None, as_json: bool
+) -> None:
+    from nasopt.report import finding_of, stream_table
+    from nasopt.study import find_study, stream_trial
+
+    if meter is not None:
+        raise UsageError("a stream is timed without an energy meter; leave --meter out")
+    streams = stream_trial(find_study(study, storage), trial, device=device)
+    if as_json:
+        _print_json([stream.to_json() for stream in streams])
+        return
+    console = _console()
+    console.print(stream_table(trial, streams))
+    for finding in filter(None, map(finding_of, streams)):
+        console.print(f"! {finding}", style="yellow", markup=False)
+
+
+@app.command()
+def calibrate(
+    device: Annotated[str, typer.Argument(metavar="DEVICE", help="Device profile that measures, by name or path.")],
+    samples: Annotated[int, typer.Option(help="Networks and single blocks to learn from.")] = 100,
+    holdout: Annotated[int, typer.Option(help="Further networks that judge the fit.")] = 40,
+    study: Annotated[str | None, typer.Option(help="Study file whose space the networks come from.")] = None,
+    seconds: Annotated[float, typer.Option(help="Counted time of each measurement, at most.")] = 1.5,
+    again: Annotated[int, typer.Option(help="How often to repeat what others disturbed, at most.")] = 2,
+    seed: Annotated[int, typer.Option(help="Of the choice of networks.")] = 0,
+    to: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("."),
+    meter: Annotated[str | None, typer.Option(help="Energy meter; the profile's own if left out.")] = None,
+    force: Annotated[bool, typer.Option(help="Replace an earlier calibration; measurements are kept.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Measure networks on a device and fit what predicts its costs; interrupted, the same command goes on."""
+    from nasopt.evaluation import calibration
+
+    options = {
+        "samples": samples,
+        "holdout": holdout,
+        "study": study,
+        "seconds": seconds,
+        "again": again,
+        "seed": seed,
+    }
+    try:
+        with calibration.Watcher(Console(stderr=True), quiet=as_json) as watch:
+            found = calibration.calibrate(device, folder=to, meter=meter, force=force, listener=watch, **options)  # type: ignore[arg-type]
+    except KeyboardInterrupt:
+        command = shlex.join(["nasopt", *sys.argv[1:]])
+        raise InterruptedRunError(f"interrupted; what was measured is kept, go on with: {command}") from None
+    if as_json:
+        _print_json(calibration.calibration_json(found))
+    else:
+        _console().print(calibration.calibration_table(found))
 
 
 devices = typer.Typer(help="List the device profiles that come with nasopt, or check one.")

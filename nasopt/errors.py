@@ -65,8 +65,16 @@ class SensorError(MeasurementError):
         return f"{self.seen}; {self.remedy}"
 
 
+class WindowError(SensorError):
+    """One window of an energy sensor with gaps; another one may do."""
+
+
 class DeviceLostError(MeasurementError):
     """The device went away; says nothing about the network on it."""
+
+
+class DeviceRefusedError(DeviceLostError):
+    """The device is there and does not let itself be used as it is set up; trying again does not help."""
 
 
 class DivergedError(NasoptError):
@@ -85,6 +93,15 @@ class InterruptedRunError(NasoptError):
     """The user ended a run; nothing is lost."""
 
     exit_code = 130
+
+
+class SamplerError(NasoptError):
+    """A sampler raised while it drew a trial or was told one; what is stored stays."""
+
+    def __init__(self, message: str, *, exit_code: int = 1) -> None:
+        """`exit_code` is that of what it raised, where that says so: 2 for options that do not fit the study."""
+        super().__init__(message)
+        self.exit_code = exit_code
 
 
 class InfeasibleStudyError(NasoptError):

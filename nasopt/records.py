@@ -6,7 +6,6 @@ Imports nothing of the project and no heavy package, so that every layer can spe
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +18,9 @@ somebody else filled, or code of the user's that vouches for it."""
 Interval: TypeAlias = tuple[float, float]
 
 RouterKind: TypeAlias = Literal["confidence", "learned", "difficulty"]
+
+Precision: TypeAlias = Literal["fp32", "fp16", "int8"]
+"""In what numbers a network computes. Between devices that differ, a graph's own precision counts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +106,8 @@ class Candidate:
     loss: LossWeights
     resolution: int
     """Side of the square input in pixels."""
+    precision: Precision = "fp32"
+    """Of the graphs that are scored and deployed; training is always in fp32."""
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Candidate:
@@ -115,6 +119,7 @@ class Candidate:
             tau=data["tau"],
             loss=LossWeights(**data["loss"]),
             resolution=data["resolution"],
+            precision=data.get("precision", "fp32"),
         )
 
 
@@ -128,6 +133,8 @@ class ExportedModel:
     structure: str
     """Hash of the graph without its weights: what a cost may depend on."""
     size_bytes: int
+    precision: Precision = "fp32"
+    """In what the graph computes; its inputs and outputs are float32 all the same."""
 
     @property
     def batch(self) -> int:
@@ -149,6 +156,9 @@ class TimingProtocol:
     """Blocks of runs of the candidate, each between two blocks of the reference network."""
     drift_limit: float = 0.03
     """Largest tolerated drift of the reference network, as a fraction of its rolling baseline."""
+    tight_enough: float = 0.01
+    """Beyond the least number of blocks, more are taken until the 95% interval of the ratio to the reference is within
+    this fraction of it on either side, or `max_s` is over."""
     threads: int = 1
     energy_windows: int = 5
     energy_window_s: float = 5.0
@@ -168,8 +178,28 @@ class Latency:
     provenance: Provenance
     reference_ratio: float | None = None
     """Ratio to the interleaved reference network, if one ran."""
+    ratio_ci95: Interval | None = None
+    processor_ratio: float | None = None
+    """The same in processor time of the runs that others disturbed least: what holds where programs take turns on
+    the processor. None where more than the calling thread works."""
+    processor_ratio_ci95: Interval | None = None
     valid: bool = True
     """False when the reference drifted beyond the limit in every attempt."""
+    reference_ms: float | None = None
+    """Time of the reference network that `calibrated_ms` is reckoned with: fixed for a device and runtime."""
+    calibrated_ms: float | None = None
+    """Latency that others did not disturb, on the scale of `reference_ms`; see `hardware.calibrated`."""
+    calibrated_ci95_ms: Interval | None = None
+
+    @property
+    def figure_ms(self) -> float:
+        """The figure that counts: the calibrated one, or the median where no reference ran."""
+        return self.median_ms if self.calibrated_ms is None else self.calibrated_ms
+
+    @property
+    def figure_ci95_ms(self) -> Interval:
+        """Its interval."""
+        return self.ci95_ms if self.calibrated_ci95_ms is None else self.calibrated_ci95_ms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,6 +233,8 @@ class Measurement:
     memory_provenance: Provenance = "measured"
     seconds: float = 0.0
     """What the measurement itself took."""
+    precision: Precision = "fp32"
+    """Of the graph that was measured."""
     remarks: tuple[str, ...] = ()
     """What a reader of the figures has to know: the error of a predictor, what it extrapolates."""
 
@@ -288,57 +320,6 @@ Ended: TypeAlias = Literal[
 """Why a trial ended; stored as its user attribute `ended`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """A figure that may be an objective or a constraint."""
-
-    name: str
-    direction: Literal["maximize", "minimize"]
-    unit: str
-    label: str
-    costly: bool = True
-    """True when it is known only after training or measuring."""
-
-
-METRICS: dict[str, Metric] = {
-    m.name: m
-    for m in (
-        Metric("accuracy", "maximize", "", "top-1 accuracy"),
-        Metric("top5", "maximize", "", "top-5 accuracy"),
-        Metric("ece", "minimize", "", "expected calibration error"),
-        Metric("exit_rate", "maximize", "", "share of inputs that leave at the little head"),
-        Metric("routing_accuracy", "maximize", "", "share of routing decisions equal to the optimal one"),
-        Metric("latency_ms", "minimize", "ms", "expected latency"),
-        Metric("latency_p90_ms", "minimize", "ms", "90th percentile of latency over inputs"),
-        Metric("latency_worst_ms", "minimize", "ms", "worst latency over inputs"),
-        Metric("throughput", "maximize", "images/s", "throughput at batch 32, hard inputs gathered"),
-        Metric("energy_mj", "minimize", "mJ", "expected energy"),
-        Metric("peak_memory_mb", "minimize", "MB", "peak memory of the runtime"),
-        Metric("macs", "minimize", "", "expected multiply-accumulates"),
-        Metric("macs_easy", "minimize", "", "multiply-accumulates of stem, little network and router", costly=False),
-        Metric("macs_hard", "minimize", "", "multiply-accumulates when the big network runs too", costly=False),
-        Metric("params", "minimize", "", "parameters of both networks and the router", costly=False),
-        Metric("model_size_mb", "minimize", "MB", "size of the routed ONNX graph"),
-    )
-}
-"""Every metric by name. Those of a device may carry `@device`."""
-
-DEVICE_METRICS = frozenset(
-    {"latency_ms", "latency_p90_ms", "latency_worst_ms", "throughput", "energy_mj", "peak_memory_mb"}
-)
-
-
-def split_metric(name: str) -> tuple[str, str | None]:
-    """`latency_ms@raspberry_pi_4` -> (`latency_ms`, `raspberry_pi_4`); the device is None where none is named."""
-    base, _, device = name.partition("@")
-    return base, device or None
-
-
-def worst(direction: str) -> float:
-    """The infinite value that loses every comparison in this direction."""
-    return -math.inf if direction == "maximize" else math.inf
-
-
 class StudyKeys:
     """Names of a study's user attributes; `study/` writes them, `report/` reads them."""
 
@@ -373,6 +354,11 @@ class StudyKeys:
     """Absolute path of the artifact folder."""
     TEST_SCORES = "test_scores"
     """{trial number as text: {accuracy, top5, ece, exit_rate, images}} of the front, on the test split."""
+    STREAM = "stream:"
+    """Prefix, with a trial's number behind it: {device: `RoutedStream.to_json()`} of the front."""
+    RECOSTED = "recosted:"
+    """Prefix of what networks cost on other devices, see `report.recosted`: NAME: with {device, conditions, confirms},
+    and NAME:0, NAME:1, ... with {trial number as text: {costs, steady}}."""
     CONTEST = "contest"
     """{name, label, seed, labels, seeds, control, reference} of a study that competes; absent from all others."""
     SESSION = "session:"
@@ -383,8 +369,8 @@ class TrialKeys:
     """Names of a trial's user attributes."""
 
     SLOT = "slot"
-    """{slot, seed, owner, host, pid}: which draw of the sampler this is, and who evaluates it; with `since`, the time
-    (ISO 8601) at which an interrupted trial was taken up again."""
+    """{slot, seed, owner, host, pid}: which draw of the sampler this is, and who evaluates it (nobody where `owner` is
+    empty: the trial is set aside for a `reason`); with `since`, the time (ISO 8601) at which it was taken up again."""
     OUTCOME = "outcome"
     """`Outcome.to_json()`."""
     ENDED = "ended"
@@ -399,6 +385,10 @@ class ArtifactNames:
 
     WEIGHTS = "pair.safetensors"
     """Weights of the pair and its router; the metadata holds candidate and layout as JSON."""
+    EASY = "easy.onnx"
+    """Stem, little network and router as they were scored, batch 1; only of trials below fp32."""
+    HARD = "hard.onnx"
+    """The big network as it was scored, batch 1; only of trials below fp32."""
     PRIOR = "prior.json"
     """Of a study: the architecture prior of its sampler."""
     CLASSES = "classes.csv"

@@ -23,13 +23,20 @@ class Device:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EvaluationContext:
-    """The fixed inputs of every evaluation of a study."""
+class CostContext:
+    """What the costs of a candidate depend on: no weights."""
 
     layout: NetworkLayout
+    devices: tuple[Device, ...]
+    training: TrainingSpec
+    """Its section `quantization` shapes graphs in int8."""
+    cache: Cache
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluationContext(CostContext):
+    """The fixed inputs of every evaluation of a study."""
+
     data: ImageData
     trained: TrainedSupernet
-    training: TrainingSpec
-    devices: tuple[Device, ...]
     seed: int
-    cache: Cache

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from nasopt.cache import content_key
-from nasopt.evaluation.context import Device, EvaluationContext
+from nasopt.evaluation.context import CostContext, Device, EvaluationContext
+from nasopt.evaluation.conversion import ScoredPair, obtain_scored
 from nasopt.evaluation.measuring import Graph, obtain_measurements
-from nasopt.evaluation.pairs import TrainedPair, obtain_pair
+from nasopt.evaluation.pairs import obtain_pair
 from nasopt.models import count
 from nasopt.records import ArtifactNames, Candidate, Cost, Inspection, Interval, Measurement, NetworkLayout, Outcome
 from nasopt.routing import costs as routed_costs
@@ -27,13 +28,15 @@ THROUGHPUT_BATCH = 32
 GATHERED_BATCHES = (1, 8, 32)
 """Batches at which the big network is timed; between them its time is interpolated."""
 
+BYTES = {"fp32": 4, "fp16": 2, "int8": 1}
+"""Of a weight."""
 LITTLE_LIGHTER = "little_lighter_than_big"
 
 
 def inspect(layout: NetworkLayout, candidate: Candidate) -> Inspection:
     """What is known before training: exact counts, and bounds of what depends on the exit rate. Microseconds."""
     counts = count(layout, candidate)
-    weight_mb = 4 * counts.params / 1e6
+    weight_mb = BYTES[candidate.precision] * counts.params / 1e6
     return Inspection(
         bounds={
             "macs_easy": (counts.macs_easy, counts.macs_easy),
@@ -56,14 +59,19 @@ def evaluate(context: EvaluationContext, candidate: Candidate) -> Outcome:
         DivergedError, ExportError, MeasurementError: the trial's own end; nothing is half-stored.
     """
     pair = obtain_pair(context, candidate)
+    scored = obtain_scored(context, candidate, pair)
     labels = context.data.validation.labels.numpy()
-    predicted = pair.predictions
-    quality = routed_quality(predicted.little, predicted.big, predicted.scores, labels, candidate.tau)
+    quality = _quality(scored.predictions, labels, candidate.tau)
     stream = _Stream(exit_rate=quality["exit_rate"], inputs=len(labels))
-    costs = _counted(context.layout, candidate, pair, stream)
+    costs = _counted(context.layout, candidate, scored, stream)
     seconds = dict(pair.facts["seconds"])
     cached = ["train", "evaluate", "export"] if pair.cached else []
     details: dict[str, Any] = {"parity": pair.facts["parity"], "validation_images": len(labels), "devices": {}}
+    details["precision"] = candidate.precision
+    if scored.facts:
+        details["conversion"] = {**scored.facts, "fp32": _quality(pair.predictions, labels, candidate.tau)}
+        seconds["convert"] = scored.seconds
+        cached += ["convert"] if scored.cached else []
     measured = [_measure(context, candidate, device) for device in context.devices]
     for device, paths in zip(context.devices, measured, strict=True):
         suffix = f"@{device.name}" if len(context.devices) > 1 else ""
@@ -72,9 +80,44 @@ def evaluate(context: EvaluationContext, candidate: Candidate) -> Outcome:
     seconds["measure"] = sum(p.seconds for p in measured)
     if all(p.cached for p in measured):
         cached.append("measure")
-    table = _class_file(context, candidate, predicted, labels)
-    files = {ArtifactNames.WEIGHTS: pair.weights, ArtifactNames.CLASSES: table}
+    table = _class_file(context, candidate, scored.predictions, labels)
+    files = {ArtifactNames.WEIGHTS: pair.weights, ArtifactNames.CLASSES: table, **scored.files}
     return Outcome(quality=quality, costs=costs, seconds=seconds, cached=tuple(cached), details=details, files=files)
+
+
+def _quality(predicted: Predictions, labels: np.ndarray, tau: float) -> dict[str, float]:
+    return routed_quality(predicted.little, predicted.big, predicted.scores, labels, tau)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceCosts:
+    """What a candidate costs on one device."""
+
+    costs: Mapping[str, Cost]
+    """By metric, without the device's name."""
+    details: Mapping[str, Any]
+    """JSON values: who ran it, how long, how steady, what to know about the figures."""
+    seconds: float
+    """What measuring took; of the original where the cache answered."""
+    cached: bool
+
+
+def device_costs(
+    context: CostContext, candidate: Candidate, device: Device, *, exit_rate: float, inputs: int
+) -> DeviceCosts:
+    """Costs of a candidate on a device, at an exit rate that was seen on so many inputs; nothing is trained.
+
+    Raises:
+        MeasurementError: the backend refused a graph or its own reading.
+        DeviceLostError: the device went away.
+    """
+    paths = _measure(context, candidate, device)
+    return DeviceCosts(
+        costs=_device_costs(paths, _Stream(exit_rate=exit_rate, inputs=inputs)),
+        details=_describe(paths),
+        seconds=paths.seconds,
+        cached=paths.cached,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +147,7 @@ class _MeasuredPaths:
         return sum(m.seconds for m in self.all)
 
 
-def _measure(context: EvaluationContext, candidate: Candidate, device: Device) -> _MeasuredPaths:
+def _measure(context: CostContext, candidate: Candidate, device: Device) -> _MeasuredPaths:
     easy, batched = Graph("easy", 1), Graph("easy", THROUGHPUT_BATCH)
     hard = [Graph("hard", batch) for batch in GATHERED_BATCHES]
     obtained = obtain_measurements(context, candidate, device, [easy, batched, *hard])
@@ -116,7 +159,7 @@ def _measure(context: EvaluationContext, candidate: Candidate, device: Device) -
     )
 
 
-def _counted(layout: NetworkLayout, candidate: Candidate, pair: TrainedPair, stream: _Stream) -> dict[str, Cost]:
+def _counted(layout: NetworkLayout, candidate: Candidate, scored: ScoredPair, stream: _Stream) -> dict[str, Cost]:
     counts = count(layout, candidate)
     paths = PathCosts(easy=_exact(counts.macs_easy), big=_exact(counts.macs_hard - counts.macs_easy))
     return {
@@ -124,7 +167,7 @@ def _counted(layout: NetworkLayout, candidate: Candidate, pair: TrainedPair, str
         "macs_easy": _exact(counts.macs_easy),
         "macs_hard": _exact(counts.macs_hard),
         "params": _exact(counts.params),
-        "model_size_mb": _exact(pair.facts["size_bytes"] / 1e6),
+        "model_size_mb": _exact(scored.size_bytes / 1e6),
     }
 
 
@@ -159,7 +202,7 @@ def _device_costs(measured: _MeasuredPaths, stream: _Stream) -> dict[str, Cost]:
 
 def _latency(measurement: Measurement) -> Cost:
     latency = measurement.latency
-    return Cost(value=latency.median_ms, ci95=latency.ci95_ms, provenance=latency.provenance)
+    return Cost(value=latency.figure_ms, ci95=latency.figure_ci95_ms, provenance=latency.provenance)
 
 
 def _energy(measurement: Measurement) -> Cost:
@@ -182,8 +225,8 @@ def _describe(measured: _MeasuredPaths) -> dict[str, Any]:
         "provider": first.provider,
         "runtime": first.runtime,
         "meter": None if first.energy is None else first.energy.meter,
-        "easy_ms": first.latency.median_ms,
-        "hard_ms": measured.hard[1].latency.median_ms,
+        "easy_ms": first.latency.figure_ms,
+        "hard_ms": measured.hard[1].latency.figure_ms,
         "runs": [m.latency.runs for m in measured.all],
         "steady": all(m.latency.valid for m in measured.all),
     }

@@ -2,21 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from nasopt.evaluation.conversion import predict_graphs, stored_graphs
 from nasopt.evaluation.pairs import load_network
+from nasopt.records import ArtifactNames, Candidate
 from nasopt.routing.statistics import routed_quality
-from nasopt.training import ImageData, predict
+from nasopt.training import ImageData, Predictions, predict
 
 
-def score_test(weights: Path, data: ImageData, *, tau: float) -> dict[str, float]:
+def score_test(files: Mapping[str, Path], data: ImageData, candidate: Candidate) -> dict[str, float]:
     """Quality metrics (fractions) of a stored network on the test split, and the number of `images`.
 
+    Below fp32 it is the stored graphs that answer, under ONNX Runtime, as on the validation split.
+
+    Args:
+        files: the trial's artifacts by name.
+        data: the data set that it was trained on.
+        candidate: the trial's; its threshold and precision count.
+
     Raises:
-        CacheError: the weights cannot be restored.
+        CacheError: weights or graphs are missing or cannot be restored.
     """
-    network, candidate = load_network(weights)
-    predicted = predict(network, data.test.images, data, candidate.resolution)
+    predicted = _predict(files, data, candidate)
     labels = data.test.labels.numpy()
-    quality = routed_quality(predicted.little, predicted.big, predicted.scores, labels, tau)
+    quality = routed_quality(predicted.little, predicted.big, predicted.scores, labels, candidate.tau)
     return {**quality, "images": float(len(labels))}
+
+
+def _predict(files: Mapping[str, Path], data: ImageData, candidate: Candidate) -> Predictions:
+    if candidate.precision == "fp32":
+        network, _ = load_network(files[ArtifactNames.WEIGHTS])
+        return predict(network, data.test.images, data, candidate.resolution)
+    shape = (1, data.channels, candidate.resolution, candidate.resolution)
+    with TemporaryDirectory(prefix="nasopt-") as folder:
+        easy, hard = stored_graphs(files, candidate, shape, Path(folder))
+        return predict_graphs(easy, hard, data.test.images, data)

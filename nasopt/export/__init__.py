@@ -6,18 +6,25 @@ with torch 2.15 on a little and a big MBConv path of 9 and 48 convolutions, the 
 `dynamo=True` (1.3 and 1.9 s once warm).
 """
 
-from nasopt.export.parity import Parity, check_parity
+from nasopt.export.parity import Parity, check_assembled, check_parity
+from nasopt.export.precision import observe_ranges, to_fp16, to_int8
 from nasopt.export.routed import TAU, compose_routed, export_easy, export_hard, set_tau
+from nasopt.export.running import Runner
 from nasopt.hardware.structure import describe, structure_hash
 
 __all__ = [
     "TAU",
     "Parity",
+    "Runner",
+    "check_assembled",
     "check_parity",
     "compose_routed",
     "describe",
     "export_easy",
     "export_hard",
+    "observe_ranges",
     "set_tau",
     "structure_hash",
+    "to_fp16",
+    "to_int8",
 ]

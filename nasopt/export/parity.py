@@ -5,18 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import onnxruntime
 import torch
 from torch import nn
 
-from nasopt.errors import ExportError, ParityError
-from nasopt.export.routed import with_tau
+from nasopt.errors import ParityError
+from nasopt.export.running import Array, run
 from nasopt.records import ExportedModel
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 TOLERANCE = 1e-4
 """Largest allowed difference of a logit, absolute."""
@@ -66,12 +62,12 @@ def check_parity(
         features, *rest = network.easy(torch.from_numpy(batch).to(device))  # type: ignore[operator]
         little, scores = (v.cpu().numpy() for v in rest)
         tau = float(np.float32(np.median(scores)))
-        _, got_little, got_scores = _run(easy, batch)
-        got_logits, exited = _run(routed, batch, tau)
+        _, got_little, got_scores = run(easy, batch)
+        got_logits, exited = run(routed, batch, tau)
         # a few at least, so that the hard graph is compared even where the router sends nothing on
         stay = np.flatnonzero(~exited) if not exited.all() else np.arange(min(8, len(batch)))
         big = network.hard(features[torch.from_numpy(stay).to(device)]).cpu().numpy()  # type: ignore[operator]
-    (got_big,) = _run(hard, features.cpu().numpy()[stay])
+    (got_big,) = run(hard, features.cpu().numpy()[stay])
     answered = little.copy()
     answered[stay] = np.where(exited[stay, None], little[stay], big)
     clear = np.abs(scores - np.float32(tau)) >= TIE
@@ -90,6 +86,26 @@ def check_parity(
     return parity
 
 
+def check_assembled(easy: ExportedModel, hard: ExportedModel, routed: ExportedModel, images: Array) -> None:
+    """Hold a routed graph against the two graphs that it was made of, on images (n, c, h, w), at the median score.
+
+    Raises:
+        ParityError: a logit differs by more than 1e-4 or is not finite, or a decision differs.
+        ExportError: ONNX Runtime does not take a graph.
+    """
+    features, little, scores = run(easy, images)
+    (big,) = run(hard, features)
+    tau = np.float32(np.median(scores))
+    answered, exited = run(routed, images, float(tau))
+    gap = _gap(answered, np.where((scores >= tau)[:, None], little, big))
+    differing = int((exited != (scores >= tau)).sum())
+    if not gap <= TOLERANCE or differing:
+        raise ParityError(
+            f"{routed.path.name} ({routed.precision}) does not compute what its paths do: logits differ by {gap:.2e} "
+            f"(at most {TOLERANCE:.0e}; infinite where one is not finite), {differing} of {len(images)} decisions do"
+        )
+
+
 @contextmanager
 def _evaluating(network: nn.Module) -> Iterator[torch.device]:
     """Evaluation mode for a while; gives the device of the weights."""
@@ -102,29 +118,6 @@ def _evaluating(network: nn.Module) -> Iterator[torch.device]:
     finally:
         for m, training in modes:
             m.training = training
-
-
-def _run(model: ExportedModel, batch: Array, tau: float | None = None) -> list[Array]:
-    """All images through a graph of fixed batch; the last batch is filled up and cut off again."""
-    (name, shape), size = model.inputs[0], model.batch
-    if batch.shape[1:] != shape[1:]:
-        raise ParityError(f"{model.path} takes inputs of shape {shape[1:]}, got {batch.shape[1:]}")
-    session = _session(model, tau)
-    missing = -len(batch) % size
-    filled = np.concatenate([batch, np.repeat(batch[-1:], missing, axis=0)]) if missing else batch
-    parts = [session.run(None, {name: filled[i : i + size]}) for i in range(0, len(filled), size)]
-    return [np.concatenate(column)[: len(batch)] for column in zip(*parts, strict=True)]
-
-
-def _session(model: ExportedModel, tau: float | None) -> Any:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 4
-    data = str(model.path) if tau is None else with_tau(model.path, tau).SerializeToString()
-    try:
-        return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # ONNX Runtime's exceptions share no base but this
-        raise ExportError(f"ONNX Runtime {onnxruntime.__version__} does not take {model.path}: {error}") from error
 
 
 def _gap(got: Array, expected: Array) -> float:

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from pydantic import ValidationError
+
+from nasopt.errors import UsageError
+from nasopt.hardware.calibrated import calibrated
 from nasopt.hardware.host import device_lock
 from nasopt.hardware.options import build
 from nasopt.hardware.profiles import load_profile
 from nasopt.records import ExportedModel, Measurement, Provenance, TimingProtocol
 from nasopt.spec.device import DeviceProfile
 from nasopt.spec.hardware import PluginSpec
+from nasopt.streams import RoutedStream
+
+if TYPE_CHECKING:
+    from nasopt.hardware.stream import Images, RoutedGraphs
 
 
 @runtime_checkable
@@ -36,6 +45,34 @@ class Backend(Protocol):
         """Everything beside the graph and the protocol that a measurement depends on, as JSON values."""
 
 
+@runtime_checkable
+class TimesStreams(Protocol):
+    """What a backend offers besides, where it can run a routed network on one image after another."""
+
+    def time_stream(self, graphs: RoutedGraphs, images: Images, protocol: TimingProtocol) -> RoutedStream:
+        """Time images in their order, at batch 1, and both paths, in one interleaved run.
+
+        Raises:
+            MeasurementError: a graph does not run there, or a reading cannot be trusted.
+            DeviceLostError: the device went away.
+        """
+
+
+def profile_with(profile: DeviceProfile, backend: PluginSpec | None) -> DeviceProfile:
+    """A profile with another backend than its own, if one is given.
+
+    Raises:
+        UsageError: that backend does not go with how the device is reached.
+    """
+    if backend is None:
+        return profile
+    content = profile.model_dump(exclude_unset=True) | {"backend": backend}
+    try:
+        return DeviceProfile.model_validate(content)
+    except ValidationError as error:
+        raise UsageError(f"hardware.backend: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from error
+
+
 def backend_for(profile: DeviceProfile, *, meter: str | PluginSpec | None = None) -> Backend:
     """The backend that a profile names, with its options; `meter` replaces the profile's.
 
@@ -51,12 +88,17 @@ def backend_for(profile: DeviceProfile, *, meter: str | PluginSpec | None = None
 
 
 def measure_all(backend: Backend, models: Sequence[ExportedModel], protocol: TimingProtocol) -> list[Measurement]:
-    """Measure several graphs: in one interleaved run where the backend offers `measure_together`, else in turn."""
+    """Measure several graphs: in one interleaved run where the backend offers `measure_together`, else in turn.
+
+    Latencies are calibrated where a reference network ran, see `hardware.calibrated`.
+    """
     together = getattr(backend, "measure_together", None)
     if together is not None:
         measured: list[Measurement] = together(models, protocol)
-        return measured
-    return [backend.measure(model, protocol) for model in models]
+    else:
+        measured = [backend.measure(model, protocol) for model in models]
+    named = [replace(m, precision=model.precision) for m, model in zip(measured, models, strict=True)]
+    return calibrated(backend, named, protocol)
 
 
 def measure(
@@ -85,4 +127,4 @@ def measure(
     described = describe(Path(model))
     backend = backend_for(profile, meter=meter)
     with device_lock(profile):
-        return backend.measure(described, protocol or profile.protocol.protocol())
+        return measure_all(backend, [described], protocol or profile.protocol.protocol())[0]

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
+from scipy.special import stdtrit
 
-from nasopt.errors import MeasurementError, SensorError
-from nasopt.hardware.meters import EnergyMeter, LoadModel, NoMeter, Paced, Window
-from nasopt.hardware.meters.base import FULL_WINDOW_UPDATES
-from nasopt.hardware.throttling import ThrottleWatch
-from nasopt.records import Energy, Latency, TimingProtocol
+from nasopt.errors import SensorError, WindowError
+from nasopt.hardware.agent.energy import take_windows
+from nasopt.hardware.agent.throttling import ThrottleWatch
+from nasopt.hardware.meters import EnergyMeter, LoadModel, NoMeter
+from nasopt.hardware.refusals import translated
+from nasopt.records import Energy, Latency, Provenance, TimingProtocol
 
-_IDLE_SHARE = 0.2
-"""Length of an idle window as a share of a busy one."""
 _RESAMPLES = 2000
 
 
@@ -57,33 +57,27 @@ def metered_energy(
 ) -> Energy:
     """Gross energy E/N of a run over at least two windows, and net (E - P_idle T)/N with idle around each.
 
-    A window lasts `energy_window_s`, or 50 updates of the sensor if that is longer. Intervals are percentile
-    bootstraps over windows. `watch` sees throttling; this machine's own if left out.
+    A window lasts `energy_window_s`, or 50 updates of the sensor if that is longer; one with gaps (WindowError) is
+    taken again, at most as often as there are windows. Intervals are percentile bootstraps over windows. `watch` sees
+    throttling; this machine's own if left out.
 
     Raises:
         MeasurementError: a window of the meter failed, its figure is not positive and finite, the machine throttled,
-            or net energy is not above twice its own standard error: then the meter does not see the network's work.
+            or net energy is not above its own uncertainty: then the meter does not see the network's work.
     """
-    batch = max(1, round(5.0 / latency.median_ms))  # look at the clock every 5 ms or so
-    busy_s, idle_s = _lengths(meter, protocol)
-    watch = watch or ThrottleWatch()
-    gross, net = [], []
-    idle_w = _idle_power(meter, idle_s)
-    for _ in range(max(2, protocol.energy_windows)):
-        count = 0
-        before = watch.look()
-        with meter.window() as window:
-            deadline = time.perf_counter() + busy_s
-            while time.perf_counter() < deadline:
-                for _ in range(batch):
-                    run()
-                count += batch
-        watch.refuse(before)
-        _refuse_nonsense(meter, window)
-        after_w = _idle_power(meter, idle_s)
-        gross.append(window.energy_mj / count)
-        net.append((window.energy_mj - (idle_w + after_w) / 2 * window.seconds * 1e3) / count)
-        idle_w = after_w
+    with translated():
+        windows = take_windows(run, latency.median_ms, meter, asdict(protocol), watch or ThrottleWatch(), WindowError)
+    return energy_of_windows(windows, meter.name, meter.provenance)
+
+
+def energy_of_windows(windows: Sequence[Mapping[str, float]], meter: str, provenance: Provenance) -> Energy:
+    """What windows amount to: {energy_mj, seconds, runs, idle_w} of each, see `agent.energy.take_windows`.
+
+    Raises:
+        SensorError: net energy is not above its own uncertainty: the meter does not see the network's work.
+    """
+    gross = [w["energy_mj"] / w["runs"] for w in windows]
+    net = [(w["energy_mj"] - w["idle_w"] * w["seconds"] * 1e3) / w["runs"] for w in windows]
     _refuse_noise(meter, net)
     return Energy(
         gross_mj=float(np.mean(gross)),
@@ -91,44 +85,22 @@ def metered_energy(
         ci95_mj=_bootstrap(np.asarray(gross)),
         net_ci95_mj=_bootstrap(np.asarray(net)),
         windows=len(gross),
-        meter=meter.name,
-        provenance=meter.provenance,
+        meter=meter,
+        provenance=provenance,
     )
 
 
-def _lengths(meter: EnergyMeter, protocol: TimingProtocol) -> tuple[float, float]:
-    """Seconds of a busy window and of an idle one."""
-    update_s, shortest_s = (meter.update_s, meter.shortest_s) if isinstance(meter, Paced) else (0.0, 0.0)
-    busy_s = max(protocol.energy_window_s, FULL_WINDOW_UPDATES * update_s, shortest_s)
-    return busy_s, max(_IDLE_SHARE * busy_s, shortest_s)
-
-
-def _refuse_nonsense(meter: EnergyMeter, window: Window) -> None:
-    if not (np.isfinite(window.energy_mj) and window.energy_mj > 0):
-        raise MeasurementError(
-            f"the meter {meter.name} gave {window.energy_mj} mJ for a window of {window.seconds:.2f} s; "
-            "expected a positive figure"
-        )
-
-
-def _refuse_noise(meter: EnergyMeter, net: Sequence[float]) -> None:
-    mean, error = float(np.mean(net)), float(np.std(net, ddof=1) / np.sqrt(len(net)))
-    if mean <= 2 * error:
+def _refuse_noise(meter: str, net: Sequence[float]) -> None:
+    # twice the standard error with many windows, more with few: of three, pure noise passes twice its error often
+    spread = float(np.std(net, ddof=1) / np.sqrt(len(net))) * max(2.0, float(stdtrit(len(net) - 1, 0.975)))
+    mean = float(np.mean(net))
+    if mean <= spread:
         raise SensorError(
-            f"{meter.name}: net energy {mean:.4g} mJ a run is not above twice its standard error of {error:.4g} mJ "
+            f"{meter}: net energy {mean:.4g} mJ a run is not above its uncertainty of {spread:.4g} mJ (95%) "
             f"over {len(net)} windows: the network's work cannot be told from idling",
             "keep the machine quieter, take more or longer windows (hardware.protocol.energy_windows, "
             "energy_window_s), or check which rail is read",
         )
-
-
-def _idle_power(meter: EnergyMeter, seconds: float) -> float:
-    """Power in watts while this process sleeps."""
-    with meter.window() as window:
-        # a little more than asked: the meter may start its clock after, and stop it before, this one
-        time.sleep(1.01 * seconds)
-    _refuse_nonsense(meter, window)
-    return window.energy_mj / 1e3 / window.seconds
 
 
 def _bootstrap(values: np.ndarray[Any, np.dtype[np.float64]]) -> tuple[float, float]:

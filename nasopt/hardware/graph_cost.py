@@ -12,6 +12,7 @@ from onnx import helper
 
 from nasopt.errors import MeasurementError
 from nasopt.hardware.operators import FREE, kind_of
+from nasopt.hardware.quantized import without_quantization
 from nasopt.hardware.structure import load
 
 _FUSED = frozenset(
@@ -71,15 +72,17 @@ def graph_cost(path: Path) -> GraphCost:
 
 
 def inferred(path: Path) -> onnx.ModelProto:
-    """The model stored at `path` with the shapes of all its values.
+    """The model stored at `path` with the shapes of all its values, without the ends of quantised kernels.
 
     Raises:
         MeasurementError: the file is missing or damaged, or its shapes contradict each other.
     """
     try:
-        return onnx.shape_inference.infer_shapes(load(path), strict_mode=True)
+        model = onnx.shape_inference.infer_shapes(load(path), strict_mode=True)
     except onnx.shape_inference.InferenceError as error:
         raise MeasurementError(f"the shapes in {path} cannot be inferred: {error}") from error
+    without_quantization(model.graph)
+    return model
 
 
 def _count(graph: onnx.GraphProto, outer: Mapping[str, tuple[int, ...]], path: Path) -> GraphCost:

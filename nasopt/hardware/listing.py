@@ -8,7 +8,8 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from nasopt.hardware.checking import Diagnosis, State, works_now
+from nasopt.hardware.checking import works_now
+from nasopt.hardware.findings import Diagnosis, State
 from nasopt.records import Interval, Measurement
 from nasopt.spec.device import DeviceProfile
 
@@ -31,8 +32,8 @@ def devices_table(profiles: Sequence[DeviceProfile]) -> Table:
         cells = (profile.name, profile.description, profile.reach.way, profile.meter.name, now)
         table.add_row(*map(escape, cells))
     table.caption = (
-        "What only estimates computes costs from a datasheet, without the meter; measuring over ssh and adb is not "
-        "built yet.\nMore: nasopt devices check NAME"
+        "What only estimates computes costs from a datasheet, without the meter; how to measure boards "
+        "over ssh: docs/devices.md.\nMore: nasopt devices check NAME"
     )
     return table
 
@@ -51,13 +52,16 @@ def diagnosis_table(diagnosis: Diagnosis) -> Table:
 def measurement_table(measurement: Measurement) -> Table:
     """The figures of one measurement with their 95% intervals and origin."""
     latency, energy = measurement.latency, measurement.energy
-    title = f"{measurement.device}: {measurement.runtime}, {measurement.provider}"
+    title = f"{measurement.device}: {measurement.precision} network, {measurement.runtime}, {measurement.provider}"
     table = Table(box=box.SIMPLE_HEAD, title=escape(title), title_justify="left", caption_justify="left")
     table.add_column("figure")
     table.add_column("value", justify="right")
     table.add_column("95% interval", justify="right")
     table.add_column("origin")
     table.add_row("latency, median", f"{latency.median_ms:.4g} ms", _interval(latency.ci95_ms), latency.provenance)
+    if latency.calibrated_ms is not None and latency.calibrated_ci95_ms is not None:
+        interval = _interval(latency.calibrated_ci95_ms)
+        table.add_row("latency, calibrated", f"{latency.calibrated_ms:.4g} ms", interval, latency.provenance)
     table.add_row("latency, 90th percentile", f"{latency.p90_ms:.4g} ms", "", latency.provenance)
     table.add_row("latency, minimum", f"{latency.min_ms:.4g} ms", "", latency.provenance)
     if energy is not None:

@@ -10,6 +10,8 @@ from typing import Any
 from nasopt.errors import MeasurementError
 from nasopt.hardware.backends import Backend
 from nasopt.hardware.graph_cost import graph_cost
+from nasopt.hardware.modelled import energy_at_power, modelled_latency
+from nasopt.hardware.precision import refuse_precision
 from nasopt.hardware.prediction.calibration import Calibration, load_calibration
 from nasopt.hardware.prediction.kernels import Kernel, kernels
 from nasopt.hardware.roofline import BYTES, RooflineBackend
@@ -47,6 +49,7 @@ class CalibratedBackend:
                 f"device {profile.name!r} runs {profile.precision}, its calibration {self._file} is of "
                 f"{self._calibration.precision}; calibrate it again"
             )
+        self.precisions = (profile.precision,)
         if "latency_ms" not in self._calibration.quantities:
             raise MeasurementError(f"the calibration {self._file} has no latency; calibrate {profile.name!r} again")
         modelled = "datasheet" if profile.power else "none"
@@ -66,9 +69,11 @@ class CalibratedBackend:
         """Predict the costs of one run; the protocol has no part in it.
 
         Raises:
-            MeasurementError: the file cannot be read, a shape is not fixed, or an operator's cost is not known.
+            MeasurementError: the file cannot be read, a shape is not fixed, an operator's cost is not known, or the
+                graph is of another precision than the networks that the calibration was fitted to.
         """
         start = time.perf_counter()
+        refuse_precision(self, self.profile.name, model.precision)
         if (threads := self._calibration.threads) not in (None, protocol.threads):
             raise MeasurementError(
                 f"the calibration {self._file} is of {threads} threads, the protocol asks for {protocol.threads}; "
@@ -76,15 +81,7 @@ class CalibratedBackend:
             )
         found = kernels(model.path)
         value, interval = self._calibration.predict("latency_ms", found)
-        latency = Latency(
-            median_ms=value,
-            p90_ms=value,
-            min_ms=value,
-            mad_ms=0.0,
-            ci95_ms=interval,
-            runs=0,
-            provenance="predicted",
-        )
+        latency = modelled_latency(value, interval, "predicted")
         return Measurement(
             device=self.profile.name,
             backend=self.name,
@@ -101,20 +98,7 @@ class CalibratedBackend:
     def _energy(self, found: tuple[Kernel, ...], latency: Latency) -> Energy | None:
         """By the calibration, or estimated as the profile's active power for as long as the run takes."""
         if "energy_mj" not in self._calibration.quantities:
-            power = self.profile.power
-            if power is None:
-                return None
-            net = (power.active_w - power.idle_w) * latency.median_ms
-            low, high = (power.active_w * end for end in latency.ci95_ms)
-            gross = power.active_w * latency.median_ms
-            return Energy(
-                gross_mj=gross,
-                net_mj=net or None,
-                ci95_mj=(low, high),
-                windows=0,
-                meter="datasheet power",
-                provenance="estimated",
-            )
+            return energy_at_power(self.profile.power, latency, latency.median_ms)
         value, interval = self._calibration.predict("energy_mj", found)
         return Energy(
             gross_mj=value, net_mj=None, ci95_mj=interval, windows=0, meter="calibration", provenance="predicted"

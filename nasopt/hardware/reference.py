@@ -5,7 +5,11 @@ Its graph and weights never change: figures relative to it can be compared betwe
 
 from __future__ import annotations
 
+import atexit
+import shutil
+import tempfile
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +18,16 @@ from onnx import helper, numpy_helper
 
 NAME = "reference-1"
 INPUT = ("image", (1, 3, 32, 32))
+
+
+@cache
+def reference_file() -> Path:
+    """A file that holds the graph for as long as this process lives."""
+    folder = tempfile.mkdtemp(prefix="nasopt-reference-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    path = Path(folder) / f"{NAME}.onnx"
+    path.write_bytes(reference_graph())
+    return path
 
 
 @cache

@@ -7,7 +7,9 @@ from typing import Any
 
 from nasopt.errors import MeasurementError
 from nasopt.hardware.graph_cost import GraphCost, graph_cost
-from nasopt.records import Energy, ExportedModel, Latency, Measurement, Provenance, TimingProtocol
+from nasopt.hardware.modelled import energy_at_power, gross_and_net_mj, modelled_latency
+from nasopt.hardware.precision import refuse_precision
+from nasopt.records import ExportedModel, Measurement, Precision, Provenance, TimingProtocol
 from nasopt.spec.device import Datasheet, DeviceProfile
 
 BYTES = {"fp32": 4, "fp16": 2, "int8": 1}
@@ -30,6 +32,7 @@ class RooflineBackend:
                 f"device {profile.name!r} has no datasheet figures for {profile.precision}; add them to its profile"
             )
         self.profile = profile
+        self.precisions = tuple(profile.datasheet.peak_gflops)
         self._sheet: Datasheet = profile.datasheet
         self.meter = "datasheet" if profile.power else "none"
 
@@ -39,7 +42,6 @@ class RooflineBackend:
             "backend": self.name,
             "formula": 3,  # raised when the same datasheet gives other figures
             "device": self.profile.name,
-            "precision": self.profile.precision,
             "datasheet": self._sheet.model_dump(mode="json"),
             "power": self.profile.power.model_dump(mode="json") if self.profile.power else None,
         }
@@ -48,69 +50,47 @@ class RooflineBackend:
         """Predict the costs of one run; the protocol has no part in it.
 
         Raises:
-            MeasurementError: the file cannot be read or a shape is not fixed.
+            MeasurementError: the file cannot be read, a shape is not fixed, or its precision has no peak.
         """
         start = time.perf_counter()
+        refuse_precision(self, self.profile.name, model.precision)
         cost = graph_cost(model.path)
-        busy_ms = self._busy_ms(cost)
-        milliseconds = self.predict(cost)["latency_ms"]
+        milliseconds = self.predict(cost, model.precision)["latency_ms"]
         factor = self._sheet.uncertainty
         interval = (milliseconds / factor, milliseconds * factor)
-        latency = Latency(
-            median_ms=milliseconds,
-            p90_ms=milliseconds,
-            min_ms=milliseconds,
-            mad_ms=0.0,
-            ci95_ms=interval,
-            runs=0,
-            provenance="estimated",
-        )
+        latency = modelled_latency(milliseconds, interval, "estimated")
         return Measurement(
             device=self.profile.name,
             backend=self.name,
             provider="roofline",
-            runtime=f"datasheet roofline, {self.profile.precision}",
+            runtime=f"datasheet roofline, {model.precision}",
             latency=latency,
-            energy=self._energy(latency, busy_ms),
-            peak_memory_mb=cost.peak_memory_mb(BYTES[self.profile.precision]),
+            energy=energy_at_power(self.profile.power, latency, self._busy_ms(cost, model.precision)),
+            peak_memory_mb=cost.peak_memory_mb(BYTES[model.precision]),
             memory_provenance="estimated",
             seconds=time.perf_counter() - start,
         )
 
-    def predict(self, cost: GraphCost) -> dict[str, float]:
+    def predict(self, cost: GraphCost, precision: Precision | None = None) -> dict[str, float]:
         """Figures of one run of a graph that is only counted: latency_ms, and energy_mj where power is stated.
+
+        In the profile's precision if none is given.
 
         The sum over the nodes and a constant for the run, so parts of a graph can be predicted one by one.
         """
-        milliseconds = self._busy_ms(cost) + self._overhead_ms(cost)
+        busy_ms = self._busy_ms(cost, precision or self.profile.precision)
+        milliseconds = busy_ms + self._overhead_ms(cost)
         figures = {"latency_ms": milliseconds}
         if (power := self.profile.power) is not None:
-            net = (power.active_w - power.idle_w) * self._busy_ms(cost)
-            figures["energy_mj"] = power.idle_w * milliseconds + net
+            figures["energy_mj"], _ = gross_and_net_mj(power, milliseconds, busy_ms)
         return figures
 
-    def _busy_ms(self, cost: GraphCost) -> float:
+    def _busy_ms(self, cost: GraphCost, precision: Precision) -> float:
         """Time in which the processor computes or moves data."""
-        sheet, size = self._sheet, BYTES[self.profile.precision]
-        peak = sheet.peak_gflops[self.profile.precision] * 1e6  # operations in a millisecond
+        sheet, size = self._sheet, BYTES[precision]
+        peak = sheet.peak_gflops[precision] * 1e6  # operations in a millisecond
         bandwidth = sheet.bandwidth_gb_s * 1e6  # bytes in a millisecond
         return sum(max(n.operations / peak, n.elements * size / bandwidth) for n in cost.nodes)
 
     def _overhead_ms(self, cost: GraphCost) -> float:
         return (len(cost.nodes) * self._sheet.node_overhead_us + self._sheet.run_overhead_us) / 1e3
-
-    def _energy(self, latency: Latency, busy_ms: float) -> Energy | None:
-        """Idle power all the time, and what active power adds while busy; None where the profile states no power."""
-        power = self.profile.power
-        if power is None:
-            return None
-        net = (power.active_w - power.idle_w) * busy_ms
-        gross = power.idle_w * latency.median_ms + net
-        return Energy(
-            gross_mj=gross,
-            net_mj=net,
-            ci95_mj=(gross / self._sheet.uncertainty, gross * self._sheet.uncertainty),
-            windows=0,
-            meter="datasheet power",
-            provenance="estimated",
-        )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,11 @@ import onnx
 from onnx import helper, numpy_helper
 
 from nasopt.errors import MeasurementError
-from nasopt.records import ExportedModel
+from nasopt.records import ExportedModel, Precision
+
+_EIGHT_BITS = (onnx.TensorProto.INT8, onnx.TensorProto.UINT8)
+_FLOATS = (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE)
+_CONVERSIONS = frozenset({"QuantizeLinear", "DequantizeLinear"})
 
 
 def describe(path: Path) -> ExportedModel:
@@ -62,13 +68,48 @@ def described(model: onnx.ModelProto, path: Path, size: int) -> ExportedModel:
         inputs.append((value.name, tuple(int(d) for d in dims)))
     if not inputs or any(not shape for _, shape in inputs):
         raise MeasurementError(f"{path}: expected at least one input with a batch dimension")
-    return ExportedModel(path=path, inputs=tuple(inputs), structure=structure_hash(model), size_bytes=size)
+    return ExportedModel(
+        path=path,
+        inputs=tuple(inputs),
+        structure=structure_hash(model),
+        size_bytes=size,
+        precision=precision_of(model.graph),
+    )
+
+
+def precision_of(graph: onnx.GraphProto) -> Precision:
+    """In what a graph computes: the type that most of its weights have.
+
+    8-bit weights count as int8 only where activations are quantised too: otherwise they are unpacked and the arithmetic
+    is that of the activations.
+    """
+    weights: Counter[int] = Counter()
+    operators: set[str] = set()
+    graphs = [graph]
+    while graphs:
+        inner = graphs.pop()
+        for tensor in inner.initializer:
+            weights[tensor.data_type] += math.prod(tensor.dims)
+        for node in inner.node:
+            operators.add(node.op_type)
+            values = (helper.get_attribute_value(a) for a in node.attribute)
+            graphs += [v for v in values if isinstance(v, onnx.GraphProto)]
+    eight = sum(weights[t] for t in _EIGHT_BITS)
+    half, full = weights[onnx.TensorProto.FLOAT16], weights[onnx.TensorProto.FLOAT]
+    if eight > max(half, full) and any(_quantizes(op) for op in operators):
+        return "int8"
+    return "fp16" if half > full else "fp32"
+
+
+def _quantizes(operator: str) -> bool:
+    return operator in ("QuantizeLinear", "DynamicQuantizeLinear") or operator.startswith("QLinear")
 
 
 def structure_hash(model: onnx.ModelProto) -> str:
     """Hash of everything in a graph that its cost may depend on: operators, attributes, wiring, shapes.
 
-    Float constants count by shape only, integers (shapes, axes, sizes) by value. Names do not count.
+    Float constants and those of quantisation (8-bit weights, biases, zero points) count by shape only, other integers
+    (shapes, axes, sizes) by value. Names do not count.
     """
     opsets = sorted((o.domain, o.version) for o in model.opset_import)
     described = {"opset": opsets, "graph": _plain_graph(model.graph, {})}
@@ -96,9 +137,10 @@ def _plain_graph(graph: onnx.GraphProto, outer: dict[str, str]) -> dict[str, Any
         attributes = {a.name: _plain_attribute(a, names) for a in node.attribute}
         nodes.append([node.domain, node.op_type, wired, number(list(node.output), "v"), attributes])
     used += [n for n in constants if n not in used]
+    quantized = {n for node in graph.node if node.op_type in _CONVERSIONS for n in node.input}
     return {
         "inputs": [_plain_type(v) for v in inputs],
-        "constants": [_plain_constant(constants[n]) for n in used],
+        "constants": [_plain_constant(constants[n], quantized=n in quantized) for n in used],
         "nodes": nodes,
         "outputs": [names.get(v.name, "") for v in graph.output],
     }
@@ -119,9 +161,12 @@ def _plain_attribute(attribute: onnx.AttributeProto, names: dict[str, str]) -> A
     return [v.decode(errors="replace") if isinstance(v, bytes) else v for v in value]
 
 
-def _plain_constant(tensor: onnx.TensorProto) -> list[Any]:
-    floating = tensor.data_type in (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE)
-    values = None if floating or np.prod(tensor.dims) > 64 else numpy_helper.to_array(tensor).tolist()
+def _plain_constant(tensor: onnx.TensorProto, *, quantized: bool = False) -> list[Any]:
+    values = (
+        None
+        if quantized or tensor.data_type in _FLOATS or np.prod(tensor.dims) > 64
+        else numpy_helper.to_array(tensor).tolist()
+    )
     return [tensor.data_type, list(tensor.dims), values]
 
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from optuna.distributions import BaseDistribution
 
 from nasopt.prior import ArchitecturePrior
 from nasopt.records import Inspection, Outcome
+from nasopt.streams import RoutedStream
+
+if TYPE_CHECKING:
+    from nasopt.evaluation import DeviceCosts
 
 Progress = Callable[[Any], None]
 """Receives progress records of long preparations, such as `training.SupernetProgress`."""
@@ -37,8 +41,8 @@ class Problem(Protocol):
     def evaluate(self, params: Mapping[str, Any]) -> Outcome:
         """Evaluate one point. Raises the errors of `nasopt.errors` that name the trial's end."""
 
-    def score_test(self, params: Mapping[str, Any], weights: Path) -> Mapping[str, float]:
-        """Score a stored result on the test split."""
+    def score_test(self, params: Mapping[str, Any], files: Mapping[str, Path]) -> Mapping[str, float]:
+        """Score a stored result on the test split; `files` are its outcome's, where they lie now."""
 
 
 @runtime_checkable
@@ -47,3 +51,16 @@ class GivesPrior(Protocol):
 
     def architecture_prior(self, progress: Progress) -> ArchitecturePrior:
         """Train the prior for the study's objectives, or recall it; called after `prepare`, once for a run."""
+
+
+@runtime_checkable
+class RunsOnDevices(Protocol):
+    """What a problem offers besides, where its points are networks that run on the devices of its study."""
+
+    def recost(self, params: Mapping[str, Any], *, exit_rate: float) -> Mapping[str, DeviceCosts]:
+        """Costs of a point by device, at an exit rate that is known; nothing is trained."""
+
+    def time_streams(
+        self, params: Mapping[str, Any], files: Mapping[str, Path]
+    ) -> tuple[Mapping[str, RoutedStream], Mapping[str, str]]:
+        """A stored network over real inputs in their order, by device; and by device, why it cannot be timed there."""

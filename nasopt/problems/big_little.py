@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from nasopt.cache import Cache
 from nasopt.errors import UsageError
-from nasopt.evaluation import LITTLE_LIGHTER, Device, EvaluationContext, evaluate, inspect, score_test
-from nasopt.hardware import backend_for, load_profile
+from nasopt.evaluation import (
+    LITTLE_LIGHTER,
+    CostContext,
+    Device,
+    DeviceCosts,
+    EvaluationContext,
+    device_costs,
+    evaluate,
+    inspect,
+    score_test,
+    time_streams,
+)
+from nasopt.hardware import backend_for, load_profile, profile_with, refuse_precision
+from nasopt.metrics import split_metric
 from nasopt.prior import ArchitecturePrior
-from nasopt.records import Inspection, Outcome, StudyKeys, split_metric
+from nasopt.records import Inspection, Outcome, Precision, StudyKeys
 from nasopt.space import BigLittleSpace
 from nasopt.spec.study import StudySpec
+from nasopt.streams import RoutedStream
 from nasopt.training import RelaxationTask, RoleChoices, TrainedSupernet, load_data, train_prior, train_supernet
 from nasopt.training.preferences import against_nature
 from nasopt.training.relaxation import ROLES
@@ -25,19 +39,34 @@ class BigLittleProblem:
     structural = (LITTLE_LIGHTER,)
 
     def __init__(self, spec: StudySpec, cache: Cache) -> None:
-        """Raises DataError, SpecError or UnknownPluginError where data or a device is not to be had."""
+        """Raises DataError, SpecError or UnknownPluginError where data or a device is not to be had.
+
+        MeasurementError: a device has no costs for a precision of the space.
+        UsageError: the space names no precision, and the devices differ in theirs.
+        """
         self._spec = spec
         self._cache = cache
         self.data = load_data(spec.data, seed=spec.study.seed)
         self.suffix = "" if self.data.used == self.data.requested else f"@{self.data.used}"
-        self.space = BigLittleSpace(spec.space, native_resolution=max(self.data.size, 8))
+        self.devices = tuple(_devices(spec))
+        self.space = BigLittleSpace(
+            spec.space, native_resolution=max(self.data.size, 8), native_precision=_native_precision(spec, self.devices)
+        )
+        for device in self.devices:
+            for precision in self.space.precisions():
+                refuse_precision(device.backend, device.name, precision, spec.training.quantization.activations)
         self.distributions = self.space.distributions
         self.layout = self.space.layout(in_channels=self.data.channels, classes=len(self.data.classes))
-        self.devices = tuple(_devices(spec))
         self._trained: TrainedSupernet | None = None
 
     def prepare(self, progress: Callable[[Any], None]) -> None:
-        """Train the supernet, or load it from the cache."""
+        """Train the supernet, or load it from the cache.
+
+        Raises:
+            MeasurementError: a device cannot be used, before anything is trained.
+        """
+        for device in self.devices:
+            device.backend.signature()
         if self._trained is None:
             self._trained = train_supernet(
                 self.layout,
@@ -77,14 +106,15 @@ class BigLittleProblem:
     def _relaxation(self) -> RelaxationTask:
         wanted = {split_metric(o.metric)[1] for o in self._spec.objectives} - {None}
         device = next((d for d in self.devices if d.name in wanted), self.devices[0])
+        predict, precision = getattr(device.backend, "predict", None), self.space.precisions()[0]
         return RelaxationTask(
             choices={role: RoleChoices(**self.space.offered(role)) for role in ROLES},  # type: ignore[arg-type]
             names=self.space.stage_parameters(),  # type: ignore[arg-type]
             objectives=tuple(o.metric for o in self._spec.objectives),
             taus=self.space.thresholds(),
             resolution=self.layout.resolutions[-1],
-            predictor=getattr(device.backend, "predict", None),
-            signature=device.backend.signature(),
+            predictor=None if predict is None else partial(predict, precision=precision),
+            signature={**device.backend.signature(), "precision": precision},
         )
 
     def facts(self) -> Mapping[str, Any]:
@@ -132,9 +162,34 @@ class BigLittleProblem:
         )
         return evaluate(context, self.space.decode(params))
 
-    def score_test(self, params: Mapping[str, Any], weights: Path) -> Mapping[str, float]:
-        """Quality on the test split of the network stored at `weights`, at this point's threshold."""
-        return score_test(weights, self.data, tau=self.space.decode(params).tau)
+    def score_test(self, params: Mapping[str, Any], files: Mapping[str, Path]) -> Mapping[str, float]:
+        """Quality on the test split of the stored network, at this point's threshold and precision."""
+        return score_test(files, self.data, self.space.decode(params))
+
+    def recost(self, params: Mapping[str, Any], *, exit_rate: float) -> Mapping[str, DeviceCosts]:
+        """Costs of a point on each device, at an exit rate seen on the validation split; nothing is trained."""
+        context = CostContext(layout=self.layout, devices=self.devices, training=self._spec.training, cache=self._cache)
+        candidate, inputs = self.space.decode(params), len(self.data.validation.labels)
+        return {d.name: device_costs(context, candidate, d, exit_rate=exit_rate, inputs=inputs) for d in self.devices}
+
+    def time_streams(
+        self, params: Mapping[str, Any], files: Mapping[str, Path]
+    ) -> tuple[Mapping[str, RoutedStream], Mapping[str, str]]:
+        """The stored network over validation images in their order; by device, and why the others cannot time it."""
+        return time_streams(files, self.data, self.devices, self.space.decode(params))
+
+
+def _native_precision(spec: StudySpec, devices: Sequence[Device]) -> Precision:
+    """What the devices run in, where the space does not say.
+
+    Raises:
+        UsageError: they differ; one network has one accuracy.
+    """
+    own = {device.name: device.profile.precision for device in devices}
+    if spec.space.precision is None and len(set(own.values())) > 1:
+        listed = ", ".join(f"{name} {precision}" for name, precision in own.items())
+        raise UsageError(f"the devices run networks in different precisions ({listed}); choose with space.precision")
+    return devices[0].profile.precision
 
 
 def _devices(spec: StudySpec) -> list[Device]:
@@ -147,7 +202,7 @@ def _devices(spec: StudySpec) -> list[Device]:
     wants_energy = {split_metric(m)[1] or spec.device_names[0] for m in wanted if split_metric(m)[0] == "energy_mj"}
     devices = []
     for name, given in zip(spec.device_names, spec.hardware.device, strict=True):
-        profile = load_profile(given)
+        profile = profile_with(load_profile(given), spec.hardware.backend)
         backend = backend_for(profile, meter=spec.hardware.meter)
         if name in wants_energy and backend.meter == "none":
             raise UsageError(f"energy_mj is wanted of {name}, which has no energy meter; set hardware.meter")

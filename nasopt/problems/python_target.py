@@ -106,7 +106,7 @@ class PythonProblem:
         self._check(outcome)
         return outcome
 
-    def score_test(self, params: Mapping[str, Any], weights: Path) -> Mapping[str, float]:
+    def score_test(self, params: Mapping[str, Any], files: Mapping[str, Path]) -> Mapping[str, float]:
         """A target has no test split that nasopt knows of."""
         raise UsageError(f"{self.target} has no test split that nasopt knows of")
 

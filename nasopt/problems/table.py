@@ -108,7 +108,7 @@ class TableProblem:
             return Outcome(quality={}, costs=costs)
         return Outcome(quality={}, costs=costs, seconds={"evaluate": float(self._seconds[row])}, cached=("evaluate",))
 
-    def score_test(self, params: Mapping[str, Any], weights: Path) -> Mapping[str, float]:
+    def score_test(self, params: Mapping[str, Any], files: Mapping[str, Path]) -> Mapping[str, float]:
         """A table has no test split."""
         raise UsageError(f"{self._file.path.name} is a table: there is nothing to score on a test split")
 

@@ -22,12 +22,23 @@ if TYPE_CHECKING:
     from nasopt.report.document import write_contest_report as write_contest_report
     from nasopt.report.document import write_report as write_report
     from nasopt.report.portfolio import proposers as proposers
+    from nasopt.report.recosted import Recosted as Recosted
+    from nasopt.report.recosted import confirmations as confirmations
+    from nasopt.report.recosted import transfer_of as transfer_of
+    from nasopt.report.recosted_tables import confirmation_json as confirmation_json
+    from nasopt.report.recosted_tables import confirmation_table as confirmation_table
+    from nasopt.report.recosted_tables import transfer_json as transfer_json
+    from nasopt.report.recosted_tables import transfer_table as transfer_table
+    from nasopt.report.recosted_tables import write_transfer_figure as write_transfer_figure
     from nasopt.report.regret import Regret as Regret
     from nasopt.report.regret import regret_of as regret_of
     from nasopt.report.side_by_side import TrialComparison as TrialComparison
     from nasopt.report.side_by_side import compare_trials as compare_trials
+    from nasopt.report.status import status_table as status_table
+    from nasopt.report.streaming import finding_of as finding_of
+    from nasopt.report.streaming import stream_findings as stream_findings
+    from nasopt.report.streaming import stream_table as stream_table
     from nasopt.report.tables import front_table as front_table
-    from nasopt.report.tables import status_table as status_table
     from nasopt.report.tables import summary as summary
     from nasopt.report.view import StudyView as StudyView
     from nasopt.report.view import TrialView as TrialView
@@ -47,12 +58,23 @@ _HOMES = {
     "write_contest_report": "nasopt.report.document",
     "write_report": "nasopt.report.document",
     "proposers": "nasopt.report.portfolio",
+    "Recosted": "nasopt.report.recosted",
+    "confirmations": "nasopt.report.recosted",
+    "transfer_of": "nasopt.report.recosted",
+    "confirmation_json": "nasopt.report.recosted_tables",
+    "confirmation_table": "nasopt.report.recosted_tables",
+    "transfer_json": "nasopt.report.recosted_tables",
+    "transfer_table": "nasopt.report.recosted_tables",
+    "write_transfer_figure": "nasopt.report.recosted_tables",
     "Regret": "nasopt.report.regret",
     "regret_of": "nasopt.report.regret",
     "TrialComparison": "nasopt.report.side_by_side",
     "compare_trials": "nasopt.report.side_by_side",
+    "finding_of": "nasopt.report.streaming",
+    "stream_findings": "nasopt.report.streaming",
+    "stream_table": "nasopt.report.streaming",
     "front_table": "nasopt.report.tables",
-    "status_table": "nasopt.report.tables",
+    "status_table": "nasopt.report.status",
     "summary": "nasopt.report.tables",
     "StudyView": "nasopt.report.view",
     "TrialView": "nasopt.report.view",

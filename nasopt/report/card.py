@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nasopt.records import METRICS, split_metric
+from nasopt.metrics import METRICS, split_metric
 from nasopt.report.notation import figure_text, network_text, origin
 from nasopt.report.view import StudyView, TrialView
 
@@ -32,7 +32,19 @@ def _about(view: StudyView, trial: TrialView) -> list[str]:
     lines += ["and a big one those of which the router is not sure."]
     if (network := network_text(view, trial)) is not None:
         lines += ["", f"- little: `{network.little}`", f"- big: `{network.big}`", f"- router: {network.router}"]
+        lines += [f"- precision: {network.precision}{_conversion(trial)}"]
     return lines
+
+
+def _conversion(trial: TrialView) -> str:
+    """What lower precision cost, by the answers of the graphs themselves; empty at fp32."""
+    found = (trial.outcome.details if trial.outcome else {}).get("conversion")
+    if not found:
+        return ""
+    seen = f"calibrated ({found['method']}) on {found['images']} training images, " if "method" in found else ""
+    return (
+        f"; {seen}in fp32 its validation accuracy was {found['fp32']['accuracy']:.2%}; inputs and outputs are float32"
+    )
 
 
 def _usage(view: StudyView) -> list[str]:

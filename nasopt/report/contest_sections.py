@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-import numpy as np
 from matplotlib.figure import Figure
 
 from nasopt.report.compare import FRACTIONS, Comparison, compare_views
 from nasopt.report.contest_figures import medians_figure, methods_figure
+from nasopt.report.contests import pooled_front
 from nasopt.report.cost import hours
 from nasopt.report.hypervolume import Budget
+from nasopt.report.interval import wilson
 from nasopt.report.leaderboard import Leaderboard
 from nasopt.report.leaderboard_tables import BUDGET_NAMES, budget_text, spread_name, spread_text, verdict
 from nasopt.report.markup import Block, Grid, Listing, Paragraph, Picture, Section
-from nasopt.report.notation import figure_text, heading, level
+from nasopt.report.notation import figure_text, heading, level, show
 from nasopt.report.tables import notes
 from nasopt.report.theme import DARK, LIGHT, Theme, encode
 from nasopt.report.view import StudyView, TrialView
@@ -111,27 +112,27 @@ def _picture(name: str, caption: str, draw: Callable[[Theme], Figure | None]) ->
         yield Picture(name=name, caption=caption, png=png, light=light_svg, dark=dark_svg)
 
 
-def pooled_front(views: Sequence[StudyView]) -> list[tuple[StudyView, TrialView]]:
-    """Members of the front of all studies together, best first objective first; of equals the first."""
-    from moocore import is_nondominated
-
-    members = [(view, trial) for view in views for trial in view.front()]
-    if not members:
-        return []
-    losses = np.concatenate([view.losses([trial]) for view, trial in members])
-    kept = is_nondominated(losses, keep_weakly=False)
-    chosen = [(tuple(row), m) for row, m, good in zip(losses, members, kept, strict=True) if good]
-    return [member for _, member in sorted(chosen, key=lambda pair: pair[0])]
-
-
 def _front(views: Sequence[StudyView]) -> Iterator[Block]:
     front = pooled_front(views)
     metrics = [o.metric for o in views[0].objectives]
+    tested = any(trial.number in view.test_scores for view, trial in front)
     yield Grid(
-        caption="Which study found it, and as which trial; the study's own report says more: nasopt report STUDY.",
-        header=("study", "trial", *(heading(views[0], m) for m in metrics)),
-        rows=tuple((v.name, str(t.number), *(figure_text(v, t, m) for m in metrics)) for v, t in front),
+        caption="Which study found it, and as which trial; the study's own report says more: nasopt report STUDY."
+        + (" The test split was scored once, from the stored weights; the search never saw it." if tested else ""),
+        header=("study", "trial", *(heading(views[0], m) for m in metrics), *(["accuracy on test"] if tested else [])),
+        rows=tuple(
+            (v.name, str(t.number), *(figure_text(v, t, m) for m in metrics), *([_on_test(v, t)] if tested else []))
+            for v, t in front
+        ),
     )
+
+
+def _on_test(view: StudyView, trial: TrialView) -> str:
+    score = view.test_scores.get(trial.number) or {}
+    if "accuracy" not in score:
+        return "–"
+    images = int(score.get("images") or 0)
+    return show("accuracy", score["accuracy"], wilson(score["accuracy"], images) if images else None)
 
 
 def _runs(views: Sequence[StudyView], found: Comparison) -> Iterator[Block]:

@@ -10,7 +10,7 @@ from nasopt.report.view import Session, StudyView
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchCost:
-    """The sessions of a study, summed."""
+    """Sessions, summed."""
 
     sessions: int
     seconds: float
@@ -49,9 +49,9 @@ class SearchCost:
         return f"{_small(self.energy_kwh, 'kWh', 'Wh')}{co2} ({method}{partly})"
 
 
-def search_cost(view: StudyView) -> SearchCost:
-    """Sum up the sessions of a study."""
-    sessions = view.sessions
+def search_cost(*views: StudyView) -> SearchCost:
+    """Sum up the sessions of a study, or of several."""
+    sessions = [session for view in views for session in view.sessions]
     metered = [s for s in sessions if s.energy_kwh is not None]
     co2 = [s.co2_kg for s in sessions if s.co2_kg is not None]
     return SearchCost(

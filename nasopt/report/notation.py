@@ -8,7 +8,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from nasopt.records import Architecture, Interval, Provenance, split_metric
+from nasopt.metrics import split_metric
+from nasopt.records import Architecture, Interval, Provenance
 from nasopt.report.view import SHARES, StudyView, TrialView, metric_of
 from nasopt.spec.space import SpaceSpec
 
@@ -174,6 +175,7 @@ class NetworkText:
     big: str
     router: str
     resolution: str
+    precision: str
     loss: str
 
 
@@ -181,9 +183,12 @@ def network_text(view: StudyView, trial: TrialView) -> NetworkText | None:
     """The networks that a trial's parameters stand for; None where the study's space cannot be read."""
     from nasopt.space.big_little import BigLittleSpace
 
+    details: Mapping[str, Any] = {} if trial.outcome is None else trial.outcome.details
     try:
         spec = SpaceSpec.model_validate(view.spec.get("space") or {})
-        candidate = BigLittleSpace(spec, native_resolution=0).decode(trial.params)
+        candidate = BigLittleSpace(spec, native_resolution=0, native_precision=details.get("precision", "fp32")).decode(
+            trial.params
+        )
     except (ValidationError, KeyError, ValueError):
         return None
     loss = candidate.loss
@@ -192,6 +197,7 @@ def network_text(view: StudyView, trial: TrialView) -> NetworkText | None:
         big=architecture_text(candidate.big),
         router=f"{candidate.router}, τ {candidate.tau:.3f}",
         resolution=f"{candidate.resolution} px" if candidate.resolution else "the data's own",
+        precision=candidate.precision,
         loss=f"α {loss.alpha:.3g}, β {loss.beta:.3g}, γ {loss.gamma:.3g}, λ {loss.lambda_:.3g}, "
         f"T {loss.temperature:.3g}, η {loss.eta:.3g}",
     )

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from nasopt.database import redact
 from nasopt.errors import UsageError
-from nasopt.records import METRICS
+from nasopt.metrics import METRICS
 from nasopt.report.cost import hours, search_cost
 from nasopt.report.figures import (
     history_figure,
@@ -39,7 +39,9 @@ from nasopt.report.notation import (
     value_text,
 )
 from nasopt.report.portfolio import Proposer, proposers
+from nasopt.report.recosted_tables import other_devices
 from nasopt.report.regret import regret_of
+from nasopt.report.streaming import stream_findings, stream_section
 from nasopt.report.tables import (
     bound_text,
     columns,
@@ -70,6 +72,8 @@ def sections(view: StudyView) -> tuple[Section, ...]:
         ("Networks of the front", _networks(view), networks),
         ("Points of the front", _points(view), not networks),
         ("Test split", _test(view), networks),
+        ("The routed stream", stream_section(view), networks),
+        ("Other devices", other_devices(view), bool(view.recosted)),
         ("What was searched", _searched(view), True),
         ("Hypervolume", _hypervolume(view), True),
         ("Who proposed what", _proposers(view, members), bool(members)),
@@ -95,6 +99,8 @@ def _outcome(view: StudyView) -> Iterator[Block]:
         yield Paragraph(text=f"The front has {near}.")
     for note in notes(view):
         yield Paragraph(text=f"{note[0].upper()}{note[1:]}.", warning=True)
+    for finding in stream_findings(view, named=len(view.devices) > 1):
+        yield Paragraph(text=f"{finding[0].upper()}{finding[1:]}.", warning=True)
     if (line := supernet_line(view)) is not None:
         yield Paragraph(text=f"{line[0].upper()}{line[1:]}.")
     if (line := prior_line(view)) is not None:
@@ -152,7 +158,7 @@ def _networks(view: StudyView) -> Iterator[Block]:
     known = [text for text in texts if text is not None]
     fields = ["little", "big", "router"]
     shared = []
-    for field, name in (("resolution", "resolution"), ("loss", "loss weights")):
+    for field, name in (("precision", "precision"), ("resolution", "resolution"), ("loss", "loss weights")):
         found = {getattr(text, field) for text in known}
         if len(found) > 1:
             fields.append(field)

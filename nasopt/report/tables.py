@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from nasopt.records import METRICS, split_metric
+from nasopt.metrics import METRICS, split_metric
 from nasopt.report.cost import hours, search_cost
 from nasopt.report.notation import figure_text, is_modelled, level, network_text, origin, short_name, show
 from nasopt.report.portfolio import proposers
@@ -48,7 +48,7 @@ def front_table(view: StudyView, limit: int | None = None) -> RenderableType:
     title = f"Pareto front of {view.name}{on}: {len(front)} of {len(view.finished())} trials"
     if len(shown) < len(front):
         title += f", {len(shown)} shown"
-    table = bare_table(title, _caption(view, columns(view, shown)))
+    table = bare_table(title, _caption(view, columns(view, shown), shown))
     table.add_column("trial", justify="right")
     objectives = {o.metric for o in view.objectives}
     names = columns(view, shown)
@@ -56,9 +56,13 @@ def front_table(view: StudyView, limit: int | None = None) -> RenderableType:
         table.add_column(_heading(view, metric), justify="right", style="bold" if metric in objectives else None)
     if not view.problem:
         table.add_column("router\nand τ")
-    for trial in shown:
+    precisions = [precision_text(view, trial) for trial in shown]
+    if several := len(set(precisions)) > 1:
+        table.add_column("preci-\nsion")
+    for trial, precision in zip(shown, precisions, strict=True):
         cells = [figure_text(view, trial, m, interval=m in objectives, named=False) for m in names]
         cells += [] if view.problem else [_router(view, trial)]
+        cells += [precision] if several else []
         table.add_row(str(trial.number), *map(escape, cells))
     return table
 
@@ -79,6 +83,12 @@ def _heading(view: StudyView, metric: str) -> Text:
 def _router(view: StudyView, trial: TrialView) -> str:
     network = network_text(view, trial)
     return network.router.replace(", τ ", " ") if network else "–"
+
+
+def precision_text(view: StudyView, trial: TrialView) -> str:
+    """In what a trial's network was scored; a dash where that is not known."""
+    network = None if view.problem else network_text(view, trial)
+    return network.precision if network else "–"
 
 
 def bare_table(title: str, caption: str = "") -> Table:
@@ -104,14 +114,16 @@ def spread(front: Sequence[TrialView], limit: int | None) -> list[TrialView]:
     return [front[round(i * (len(front) - 1) / (limit - 1))] for i in range(limit)]
 
 
-def _caption(view: StudyView, metrics: Sequence[str]) -> str:
+def _caption(view: StudyView, metrics: Sequence[str], trials: Sequence[TrialView]) -> str:
     if view.problem:
         return origin_text(view)
     images = view.data.get("validation")
     on = f" on {images} validation images" if images else ""
     modelled = any(is_modelled(p) for m in metrics for p in view.provenances(m))
     tilde = "; ~ marks figures of a model, not measured" if modelled else ""
-    return f"± is half of the 95% interval; accuracies and rates{on}{tilde}"
+    found = {precision_text(view, trial) for trial in trials}
+    same = f"; networks in {found.pop()}" if len(found) == 1 and found.isdisjoint({"fp32", "–"}) else ""
+    return f"± is half of the 95% interval; accuracies and rates{on}{tilde}{same}"
 
 
 def origin_text(view: StudyView) -> str:
@@ -127,37 +139,6 @@ def problem_text(view: StudyView) -> str:
     missing = int(record["missing"])
     has = f"{record['rows']:,} of {int(record['combinations']):,} combinations" if missing else "every combination"
     return f"table {record['source']} with {has}; figures {record['provenance']}"
-
-
-def status_table(views: Sequence[StudyView]) -> RenderableType:
-    """One row a study: trials by ending, size of the front, the best of each objective with its trial, search cost."""
-    if not views:
-        return Text("the database holds no study of nasopt yet; make one with: nasopt run STUDY.yaml")
-    methods = sorted({m for v in views for m in search_cost(v).methods})
-    table = bare_table("Studies", f"energy and CO2 of the search by {', '.join(methods)}" if methods else "")
-    for name in ("study", "trials", "front", "best on the front", "search cost"):
-        table.add_column(name, justify="right" if name == "front" else "left")
-    for view in views:
-        table.add_row(*map(escape, _status_row(view)))
-    return table
-
-
-def _status_row(view: StudyView) -> list[str]:
-    counts, front = view.counts(), view.front()
-    asked = (view.spec.get("study") or {}).get("trials")
-    done = f"{counts.pop('completed', 0)}" + (f" of {asked}" if asked else "")
-    trials = [done, *(f"{number} {ending}" for ending, number in counts.items())]
-    trials += [f"{p.trials} by {p.name}" for p in proposers(view)]
-    best = [_best(view, front, i) for i in range(len(view.objectives))] if front else ["–"]
-    if front and (near := regret_of(view)) is not None:
-        best.append(f"{100 * near.share:.2f}% of the true front")
-    return [view.name, "\n".join(trials), str(len(front)), "\n".join(best), "\n".join(search_cost(view).lines())]
-
-
-def _best(view: StudyView, front: Sequence[TrialView], index: int) -> str:
-    trial = min(front, key=lambda t: float(view.losses([t])[0][index]))
-    metric = view.objectives[index].metric
-    return f"{short_name(metric)} {figure_text(view, trial, metric)} #{trial.number}"
 
 
 def summary(view: StudyView, *next_commands: str) -> RenderableType:

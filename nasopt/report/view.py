@@ -14,19 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from nasopt.errors import StudyNotFoundError, UsageError
-from nasopt.records import (
-    DEVICE_METRICS,
-    METRICS,
-    Cost,
-    Interval,
-    Metric,
-    Outcome,
-    Provenance,
-    StudyKeys,
-    TrialKeys,
-    split_metric,
-)
+from nasopt.metrics import DEVICE_METRICS, METRICS, Metric, split_metric
+from nasopt.records import Cost, Interval, Outcome, Provenance, StudyKeys, TrialKeys
 from nasopt.report.interval import wilson
+from nasopt.report.recosted import Recosted, stored_recosted
+from nasopt.streams import RoutedStream, stored_streams
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -172,6 +164,10 @@ class StudyView:
     contest: Membership | None
     test_scores: Mapping[int, Mapping[str, float]]
     """Figures on the test split by trial number, once the front has been scored."""
+    streams: Mapping[int, Mapping[str, RoutedStream]] = field(default_factory=dict)
+    """Routed networks over real inputs, by trial number and device, once the front has been timed."""
+    recosted: Mapping[str, Recosted] = field(default_factory=dict)
+    """Costs on devices that the study was not run on, by name."""
 
     @property
     def preparation_seconds(self) -> float:
@@ -314,6 +310,8 @@ def _study_view(name: str, attrs: Mapping[str, Any], trials: Sequence[FrozenTria
         artifacts=Path(artifacts) if artifacts else None,
         contest=_membership(attrs.get(StudyKeys.CONTEST)),
         test_scores={int(number): dict(score) for number, score in scores.items()},
+        streams=stored_streams(attrs),
+        recosted=stored_recosted(attrs),
     )
 
 
@@ -381,7 +379,7 @@ def _trial_view(trial: FrozenTrial) -> TrialView:
         values=tuple(trial.values) if trial.values is not None else None,
         outcome=outcome,
         ended=_ended(trial, outcome),
-        reason=str(attrs.get(TrialKeys.REASON) or ""),
+        reason=str(attrs.get(TrialKeys.REASON) or (attrs.get(TrialKeys.SLOT) or {}).get("reason") or ""),
         constraints=trial.constraints,
         started=trial.datetime_start,
         finished=trial.datetime_complete,
@@ -393,7 +391,8 @@ def _trial_view(trial: FrozenTrial) -> TrialView:
 
 def _ended(trial: FrozenTrial, outcome: Outcome | None) -> str:
     if not trial.state.is_finished():
-        return trial.state.name.lower()
+        aside = (trial.user_attrs.get(TrialKeys.SLOT) or {}).get("owner") == ""
+        return "set aside" if aside else trial.state.name.lower()
     stored = trial.user_attrs.get(TrialKeys.ENDED)
     if stored:
         return str(stored)

@@ -32,7 +32,7 @@ def top_k_accuracy(logits: Floats, labels: Ints, k: int) -> float:
 
 
 def routed_quality(little: Floats, big: Floats, scores: Floats, labels: Ints, tau: float) -> dict[str, float]:
-    """The quality metrics of `records.METRICS`, all fractions, of logits (n, classes) routed at tau."""
+    """The quality metrics of `metrics.METRICS`, all fractions, of logits (n, classes) routed at tau."""
     exited = decide(scores, tau)
     routed = route(little, big, exited)
     optimal = optimal_exits(is_correct(little, labels), is_correct(big, labels))

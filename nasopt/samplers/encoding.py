@@ -29,7 +29,7 @@ class Axis:
     levels: int | None
     """How many values there are; None where they are continuous."""
     lookup: Mapping[tuple[type, Any], int]
-    """Index of each choice; its type tells 1 from True."""
+    """Index of each choice as Optuna stores it; its type tells 1 from True where only one of them is a choice."""
 
     @property
     def top(self) -> float:
@@ -93,7 +93,7 @@ def _bounds(d: BaseDistribution) -> tuple[float, float]:
 
 def _axis(name: str, d: BaseDistribution) -> Axis:
     if isinstance(d, CategoricalDistribution):
-        lookup = {(type(c), c): i for i, c in reversed(list(enumerate(d.choices)))}
+        lookup = {(type(c), c): d.choices.index(c) for c in d.choices}  # Optuna stores 1 as True where that comes first
         return Axis(name, d, "choice", len(d.choices), lookup)
     if isinstance(d, IntDistribution):
         levels = (d.high - d.low) // d.step + 1

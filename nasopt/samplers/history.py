@@ -76,6 +76,12 @@ def history_of(points: Iterable[Point], study: Study, encoding: Encoding) -> His
     )
 
 
+def known_rows(points: Iterable[Point], encoding: Encoding, *, but: int) -> Array:
+    """Full rows (n, d) of trials in any state, those of trial number `but` left out."""
+    rows = [p.row for p in points if p.row is not None and p.trial.number != but and not np.isnan(p.row).any()]
+    return np.array(rows).reshape(-1, len(encoding.axes))
+
+
 def _violations(constraints: Sequence[dict[str, float]]) -> Array:
     """(n,) from each trial's constraints; one that a trial lacks counts as violated most, as in Optuna."""
     keys = sorted({key for c in constraints for key in c})

@@ -13,6 +13,7 @@ from optuna.samplers import BaseSampler
 
 from nasopt import plugins
 from nasopt.errors import UnknownPluginError, UsageError
+from nasopt.samplers.calling import call_factory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,16 +118,6 @@ def make_members(
 
 def _make(member: Member, offered: Mapping[str, Any]) -> BaseSampler:
     factory = _factory(member)
-    parameters = inspect.signature(factory).parameters
-    given = {name: value for name, value in offered.items() if name in parameters}
-    if taken := given.keys() & member.options.keys():
-        raise UsageError(f"the option {min(taken)!r} is set by nasopt itself; remove it")
-    if "prior" in member.options and "prior" in parameters:
+    if "prior" in member.options and "prior" in inspect.signature(factory).parameters and "prior" not in offered:
         raise UsageError("give the option prior to the portfolio and not to the member; its training is charged then")
-    try:
-        sampler = factory(**given, **member.options)
-    except TypeError as error:
-        raise UsageError(f"it refuses its options: {error}") from error
-    if not isinstance(sampler, BaseSampler):
-        raise UsageError(f"its factory gave a {type(sampler).__name__}, not an optuna.samplers.BaseSampler")
-    return sampler
+    return call_factory(member.name, factory, member.options, offered)

@@ -13,7 +13,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from nasopt.records import Architecture, Candidate, LossWeights, NetworkLayout, StageChoice
+from nasopt.records import Architecture, Candidate, LossWeights, NetworkLayout, Precision, StageChoice
 from nasopt.space.cardinality import Cardinality, cardinality
 from nasopt.spec.base import Range
 from nasopt.spec.space import SpaceSpec, StageSpace, values
@@ -30,11 +30,11 @@ class BigLittleSpace:
     the study file fixes has no distribution; `decode` fills it in.
     """
 
-    def __init__(self, spec: SpaceSpec, *, native_resolution: int) -> None:
-        """`native_resolution` (pixels) is used where the study file names no resolution."""
+    def __init__(self, spec: SpaceSpec, *, native_resolution: int, native_precision: Precision = "fp32") -> None:
+        """`native_resolution` (pixels) and `native_precision` are used where the study file names none."""
         self.spec = spec
         self.stages = len(spec.channels)
-        self._choices = dict(_choices(spec, native_resolution))
+        self._choices = dict(_choices(spec, native_resolution, native_precision))
         self.distributions: dict[str, BaseDistribution] = {
             name: distribution
             for name, choice in self._choices.items()
@@ -57,11 +57,12 @@ class BigLittleSpace:
             tau=float(full["router.tau"]),
             loss=LossWeights(**loss),
             resolution=int(full["resolution"]),
+            precision=full["precision"],
         )
 
     def encode(self, candidate: Candidate) -> dict[str, Any]:
         """The parameters of a candidate; `decode` of them is the candidate again."""
-        full: dict[str, Any] = {"resolution": candidate.resolution}
+        full: dict[str, Any] = {"resolution": candidate.resolution, "precision": candidate.precision}
         for role in ROLES:
             for number, stage in enumerate(getattr(candidate, role), start=1):
                 full |= {_name(role, number, axis): value for axis, value in asdict(stage).items()}
@@ -89,6 +90,11 @@ class BigLittleSpace:
             expansions=tuple(int(v) for v in offered["expansion"]),
             resolutions=tuple(sorted(int(v) for v in values(self._choices["resolution"]))),
         )
+
+    def precisions(self) -> tuple[Precision, ...]:
+        """What networks may run in, the first of the study file first."""
+        choice = self._choices["precision"]
+        return tuple(choice) if isinstance(choice, list) else (choice,)
 
     def offered(self, role: str) -> dict[str, tuple[float, ...]]:
         """What each stage of a role may be: axis -> values, ascending, fixed ones included.
@@ -138,7 +144,7 @@ def _name(role: str, stage: int, axis: str) -> str:
     return f"{role}.{stage}.{axis}"
 
 
-def _choices(spec: SpaceSpec, native_resolution: int) -> Iterator[tuple[str, Any]]:
+def _choices(spec: SpaceSpec, native_resolution: int, native_precision: Precision) -> Iterator[tuple[str, Any]]:
     """Every choice by parameter name, in the order in which samplers meet them."""
     for role in ROLES:
         stage: StageSpace = getattr(spec, role)
@@ -150,6 +156,7 @@ def _choices(spec: SpaceSpec, native_resolution: int) -> Iterator[tuple[str, Any
     for weight in type(spec.loss).model_fields:
         yield f"loss.{weight.rstrip('_')}", getattr(spec.loss, weight)
     yield "resolution", native_resolution if spec.resolution is None else spec.resolution
+    yield "precision", native_precision if spec.precision is None else spec.precision
 
 
 def _distribution(choice: Any) -> BaseDistribution | None:

@@ -8,10 +8,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from nasopt.records import Precision
 from nasopt.spec.base import Number, Section, Whole
 from nasopt.spec.hardware import Plugin, PluginSpec, ProtocolSpec
 
-Precision = Literal["fp32", "fp16", "int8"]
+LOCAL_RUNTIMES = ("onnxruntime", "openvino", "torch", "litert", "tensorrt")
+"""Backends that run a network on the machine that nasopt runs on."""
 
 _LEAST_GFLOPS, _MOST_GB_S, _LEAST_MB, _MOST_W = 0.5, 20_000.0, 16, 5_000.0
 """Beyond these a figure is in another unit than its key says."""
@@ -102,10 +104,14 @@ class Reach(Section):
 
     def resolved(self, device: str) -> Reach:
         """With what the environment says of this device filled in."""
-        stem = "NASOPT_" + re.sub(r"\W", "_", device).upper()
         names = {"ssh": ("host", "user", "key"), "adb": ("serial",), "local": ()}[self.way]
-        found = {name: os.environ.get(f"{stem}_{name.upper()}") for name in names if getattr(self, name) is None}
+        found = {name: os.environ.get(self.variable(device, name)) for name in names if getattr(self, name) is None}
         return self.model_copy(update={name: value for name, value in found.items() if value})
+
+    @staticmethod
+    def variable(device: str, what: str) -> str:
+        """Name of the environment variable that tells a part of a device's address."""
+        return f"NASOPT_{re.sub(r'[^A-Za-z0-9]', '_', device)}_{what}".upper()
 
 
 class DeviceProfile(Section):
@@ -122,6 +128,7 @@ class DeviceProfile(Section):
     meter: Plugin = PluginSpec(name="none")
     """Energy meter of the device, or `auto`: `rapl` or else `codecarbon`. A backend that computes does without."""
     precision: Precision = "fp32"
+    """What networks run in on the device, where a study's space does not say."""
     memory_mb: Annotated[Whole, Field(gt=0)] | None = None
     """Memory of the device, in 10^6 bytes."""
     runtimes: list[str] = []
@@ -170,11 +177,18 @@ class DeviceProfile(Section):
             if self.precision not in self.datasheet.peak_gflops:
                 known = ", ".join(self.datasheet.peak_gflops)
                 raise ValueError(f"precision {self.precision!r} has no peak in datasheet.peak_gflops ({known})")
-        if self.backend.name == "onnxruntime" and self.reach.way != "local":
+        if self.backend.name in LOCAL_RUNTIMES and self.reach.way != "local":
             raise ValueError(
-                f"backend 'onnxruntime' runs on this machine, and reach is {self.reach.way!r}; use backend "
-                "'predicted', or run the study on the device itself with reach: local"
+                f"backend {self.backend.name!r} runs on this machine, and reach is {self.reach.way!r}; use backend "
+                "'ssh' to measure there, or 'predicted', or run the study on the device itself with reach: local"
             )
+        if self.backend.name == "ssh" and self.reach.way != "ssh":
+            raise ValueError(
+                f"backend 'ssh' measures on a device that ssh reaches, and reach is {self.reach.way!r}; use reach: "
+                "ssh, or the backend of the runtime itself on this machine"
+            )
+        if self.backend.name == "adb" and self.reach.way != "adb":
+            raise ValueError(f"backend 'adb' measures on a phone, and reach is {self.reach.way!r}; use reach: adb")
         if self.power and self.power_budget_w and self.power.active_w > self.power_budget_w:
             raise ValueError(f"power.active_w {self.power.active_w} is above power_budget_w {self.power_budget_w}")
         return self

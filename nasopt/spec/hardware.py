@@ -53,6 +53,7 @@ class ProtocolSpec(Section):
     max_s: Annotated[Number, Field(gt=0)] | None = None
     blocks: Annotated[Whole, Field(ge=2)] | None = None
     drift_limit: Annotated[Number, Field(gt=0)] | None = None
+    tight_enough: Annotated[Number, Field(gt=0)] | None = None
     threads: Annotated[Whole, Field(ge=1)] | None = None
     energy_windows: Annotated[Whole, Field(ge=1)] | None = None
     energy_window_s: Annotated[Number, Field(gt=0)] | None = None
@@ -69,6 +70,9 @@ class HardwareSpec(Section):
     device: Annotated[
         list[str], BeforeValidator(_listed, json_schema_input_type=str | list[str]), Field(min_length=1)
     ] = ["local"]
+    backend: Plugin | None = None
+    """What takes the costs, with its options, such as `ssh` where a profile only predicts; the profile's own if left
+    out."""
     meter: Plugin | None = None
     """Energy meter, with its options; the profile's own if left out."""
     protocol: ProtocolSpec = ProtocolSpec()
@@ -83,6 +87,13 @@ class HardwareSpec(Section):
             if not name.endswith((".yaml", ".yml")):
                 one_of("device", name, shipped.listed("hardware"), "; or give a path ending in .yaml")
         return devices
+
+    @field_validator("backend")
+    @classmethod
+    def _known_backend(cls, backend: PluginSpec | None) -> PluginSpec | None:
+        if backend is not None:
+            one_of("backend", backend.name, plugins.names("backends"))
+        return backend
 
     @field_validator("meter")
     @classmethod

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from nasopt.records import RouterKind
+from nasopt.records import Precision, RouterKind
 from nasopt.spec.base import Range, SearchedFloat, SearchedInt, Section, Whole, distinct
 
 
@@ -114,6 +114,8 @@ class SpaceSpec(Section):
     family: Literal["big-little"] = "big-little"
     resolution: SearchedInt | None = None
     """Side of the square input in pixels, 8 to 224; the data set's own if left out."""
+    precision: Annotated[Precision | list[Precision] | None, BeforeValidator(distinct)] = None
+    """In what networks are scored and deployed: `fp32`, `fp16`, `int8`, or a list; the devices' own if left out."""
     stem_channels: Whole = Field(default=16, ge=4, le=8192)
     stem_stride: Literal[1, 2] = 1
     channels: list[Whole] = [16, 24, 40, 64]

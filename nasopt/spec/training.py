@@ -73,6 +73,22 @@ class RelaxationSpec(Section):
     """Steps of the lattice of preferences between two objectives: 2 give three preferences for two objectives."""
 
 
+class QuantizationSpec(Section):
+    """Conversion of a trained pair to int8: ranges of activations are taken from training images."""
+
+    images: Whole = Field(default=128, ge=1)
+    """Training images, drawn with the study's seed, on which the ranges are seen."""
+    method: Literal["minmax", "percentile", "entropy"] = "minmax"
+    """Of the values seen: all, those within the 0.01 and 99.99 percentiles, or the range whose histogram loses least
+    information."""
+    activations: Literal["uint8", "int8"] = "uint8"
+    """With a zero point (what x86 processors run best), or symmetric int8 (what TensorRT and many NPUs ask for)."""
+    per_channel: bool = True
+    """A scale for each output channel of a weight rather than for the whole."""
+    reduce_range: bool = False
+    """Weights in 7 bits, for x86 processors without VNNI, whose 16-bit sums saturate."""
+
+
 class TrainingSpec(Section):
     """Budgets and recipe."""
 
@@ -82,3 +98,4 @@ class TrainingSpec(Section):
     supernet: SupernetSpec = SupernetSpec()
     cotrain: CotrainSpec = CotrainSpec()
     relaxation: RelaxationSpec = RelaxationSpec()
+    quantization: QuantizationSpec = QuantizationSpec()

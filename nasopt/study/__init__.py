@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from nasopt import lazy
 
 if TYPE_CHECKING:
+    from nasopt.study.completing import complete_contest as complete_contest
+    from nasopt.study.completing import complete_front as complete_front
     from nasopt.study.contest import ContestResult as ContestResult
     from nasopt.study.contest import run_contest as run_contest
     from nasopt.study.contest import run_file as run_file
@@ -18,9 +20,13 @@ if TYPE_CHECKING:
     from nasopt.study.locating import open_contest as open_contest
     from nasopt.study.opening import Study as Study
     from nasopt.study.opening import open_study as open_study
+    from nasopt.study.recosting import confirm as confirm
+    from nasopt.study.recosting import transfer as transfer
     from nasopt.study.running import RunResult as RunResult
     from nasopt.study.running import run as run
     from nasopt.study.scoring import score_front as score_front
+    from nasopt.study.streaming import stream_front as stream_front
+    from nasopt.study.streaming import stream_trial as stream_trial
     from nasopt.study.summary import result_json as result_json
     from nasopt.study.summary import study_json as study_json
     from nasopt.study.summary import summarise as summarise
@@ -32,6 +38,8 @@ _HOMES = {
     "RunResult": "nasopt.study.running",
     "Study": "nasopt.study.opening",
     "Watcher": "nasopt.study.watching",
+    "complete_contest": "nasopt.study.completing",
+    "complete_front": "nasopt.study.completing",
     "export": "nasopt.study.exporting",
     "find_studies": "nasopt.study.locating",
     "find_study": "nasopt.study.locating",
@@ -39,10 +47,14 @@ _HOMES = {
     "open_contest": "nasopt.study.locating",
     "open_study": "nasopt.study.opening",
     "result_json": "nasopt.study.summary",
+    "confirm": "nasopt.study.recosting",
+    "transfer": "nasopt.study.recosting",
     "run": "nasopt.study.running",
     "run_contest": "nasopt.study.contest",
     "run_file": "nasopt.study.contest",
     "score_front": "nasopt.study.scoring",
+    "stream_front": "nasopt.study.streaming",
+    "stream_trial": "nasopt.study.streaming",
     "study_json": "nasopt.study.summary",
     "summarise": "nasopt.study.summary",
 }

@@ -4,7 +4,8 @@ A slot is one draw of the sampler, a trial all of whose parameters are stored. B
 with a seed derived from the study's seed and the slot's number, so that a resumed study continues as an undisturbed one
 would. Draws happen one at a time under the study's gate, a file lock; each process holds a lock of its own for as long
 as it lives, and a RUNNING trial whose owner's lock is free was interrupted: it is adopted and evaluated with its own
-parameters, or, if it was killed while being drawn, closed so that its slot is drawn again.
+parameters, or, if it was killed while being drawn, closed so that its slot is drawn again. A trial whose device was
+lost is set aside: nobody owns it until it is adopted.
 """
 
 from __future__ import annotations
@@ -28,7 +29,12 @@ from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
 from nasopt.database import file_lock
+from nasopt.errors import SamplerError
 from nasopt.records import TrialKeys
+from nasopt.study.sampling import sampler_errors
+
+_NOBODY = ""
+"""Owner of a trial that was set aside."""
 
 
 def slot_seed(seed: int, slot: int) -> int:
@@ -64,6 +70,8 @@ class Tally:
     """Left behind, fully drawn."""
     half_drawn: tuple[FrozenTrial, ...]
     """Left behind while being drawn."""
+    aside: tuple[FrozenTrial, ...]
+    """Set aside when their device was lost."""
     slots: int
     """Draws so far."""
 
@@ -78,13 +86,16 @@ class Claims:
         folder: Path | None,
         seed: int,
         distributions: Mapping[str, BaseDistribution],
+        sampler: str,
         build_sampler: Callable[[int], BaseSampler],
     ) -> None:
-        """`folder` holds the locks; None where no other process can see the study. `build_sampler` takes a seed."""
+        """`folder` holds the locks; None where no other process can see the study. `sampler` is the name for messages,
+        `build_sampler` takes a seed."""
         self._study = study
         self._folder = folder
         self._seed = seed
         self._distributions = dict(distributions)
+        self._sampler = sampler
         self._build_sampler = build_sampler
         self._host = socket.gethostname()
         self._owner = uuid4().hex
@@ -112,13 +123,16 @@ class Claims:
         counts = {"finished": 0, "refused": 0, "failed": 0, "running": 0, "elsewhere": 0, "slots": 0}
         orphans: list[FrozenTrial] = []
         half_drawn: list[FrozenTrial] = []
+        aside: list[FrozenTrial] = []
         alive = functools.cache(self._alive)
         for trial in self._study.get_trials(deepcopy=False):
             drawn = len(trial.params) == len(self._distributions)
             counts["slots"] += drawn
             if trial.state == TrialState.RUNNING:
                 mark = trial.user_attrs.get(TrialKeys.SLOT)
-                if mark is not None and alive(mark["owner"], mark["host"]):
+                if mark is not None and mark["owner"] == _NOBODY:
+                    aside.append(trial)
+                elif mark is not None and alive(mark["owner"], mark["host"]):
                     counts["running"] += 1
                     counts["elsewhere"] += mark["host"] != self._host
                 else:
@@ -127,12 +141,14 @@ class Claims:
                 kind = {"completed": "finished", "infeasible": "refused", "pruned": "refused", "interrupted": None}
                 if (name := kind.get(trial.user_attrs.get(TrialKeys.ENDED, ""), "failed")) is not None:
                     counts[name] += 1
-        return Tally(**counts, orphans=tuple(orphans), half_drawn=tuple(half_drawn))
+        return Tally(**counts, orphans=tuple(orphans), half_drawn=tuple(half_drawn), aside=tuple(aside))
 
-    def next(self, budget: int, *, alone: bool = False) -> Claim | None:
-        """A trial to evaluate: an interrupted one first, else a fresh draw; None when `budget` trials are taken.
+    def next(self, budget: int, *, alone: bool = False, fresh: bool = False) -> Claim | None:
+        """A trial to evaluate: an interrupted one first, then one set aside, else a fresh draw.
 
-        `alone` gives none either while another process works on the study, so that its draws come one after another.
+        Raises SamplerError where the sampler does; its slot is drawn again by the next call. None when `budget` trials
+        are taken. `alone` gives none either while another process works on the study, so that
+        its draws come one after another. `fresh` leaves those set aside where they are, as long as there is another.
         """
         with ExitStack() as stack:
             try:
@@ -148,11 +164,19 @@ class Claims:
                 return None
             if tally.orphans:
                 return self._adopt(tally.orphans[0])
+            if tally.aside and (not fresh or tally.finished + tally.running + len(tally.aside) >= budget):
+                return self._adopt(tally.aside[0])
             return self._draw(tally.slots)
 
     def _draw(self, slot: int) -> Claim:
-        self._study.sampler = self._build_sampler(slot_seed(self._seed, slot))
-        trial = self._study.ask(self._distributions)
+        try:
+            with sampler_errors(self._sampler):
+                self._study.sampler = self._build_sampler(slot_seed(self._seed, slot))
+                trial = self._study.ask(self._distributions)
+        except SamplerError as error:
+            for left in self.tally().half_drawn:
+                self._close(left, str(error))
+            raise
         trial.set_user_attr(TrialKeys.SLOT, self._mark(slot))
         return Claim(trial=trial, slot=slot, adopted=False)
 
@@ -160,19 +184,23 @@ class Claims:
         mark = orphan.user_attrs.get(TrialKeys.SLOT)
         earlier = [t for t in self._study.get_trials(deepcopy=False) if t.number < orphan.number]
         slot = mark["slot"] if mark else sum(len(t.params) == len(self._distributions) for t in earlier)
-        self._study.sampler = self._build_sampler(slot_seed(self._seed, slot))
+        with sampler_errors(self._sampler):
+            self._study.sampler = self._build_sampler(slot_seed(self._seed, slot))
         trial = Trial(self._study, orphan._trial_id)
         since = datetime.now().isoformat()  # local and naive, as Optuna's own times are
         trial.set_user_attr(TrialKeys.SLOT, {**self._mark(slot), "since": since})
         return Claim(trial=trial, slot=slot, adopted=True)
 
-    def _close(self, trial: FrozenTrial) -> None:
-        """Fail a trial that was killed while being drawn; it teaches the sampler nothing and its slot is free again."""
-        self._study.sampler = self._build_sampler(0)
+    def set_aside(self, trial: Trial, reason: str) -> None:
+        """Leave a trial to whoever takes it up again, with its own parameters and under its own number."""
+        trial.set_user_attr(TrialKeys.SLOT, {**trial.user_attrs[TrialKeys.SLOT], "owner": _NOBODY, "reason": reason})
+
+    def _close(self, trial: FrozenTrial, reason: str = "the process ended while this trial was drawn") -> None:
+        """Fail a trial that was not drawn to the end; the sampler never hears of it and its slot is free again."""
         storage = self._study._storage
         storage.set_trial_user_attr(trial._trial_id, TrialKeys.ENDED, "interrupted")
-        storage.set_trial_user_attr(trial._trial_id, TrialKeys.REASON, "the process ended while this trial was drawn")
-        self._study.tell(trial.number, state=TrialState.FAIL)
+        storage.set_trial_user_attr(trial._trial_id, TrialKeys.REASON, reason)
+        storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
 
     def _mark(self, slot: int) -> dict[str, Any]:
         seed = slot_seed(self._seed, slot)

@@ -9,25 +9,24 @@ depend on the number of processes.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from optuna.storages import BaseStorage
 
 from nasopt import database
 from nasopt.cache import Cache
-from nasopt.errors import InfeasibleStudyError, UsageError
+from nasopt.errors import InfeasibleStudyError, SamplerError, UsageError
 from nasopt.problems import Problem
 from nasopt.problems.opening import open_problem
 from nasopt.spec.contest import ContestSpec, Entry
 from nasopt.spec.study import StudySpec
 from nasopt.study.claims import Claims
 from nasopt.study.cost import SearchCost
-from nasopt.study.events import CompetitorOut, ContestOpened, Listener, PreparationProgress, ignore
+from nasopt.study.events import CompetitorOut, ContestOpened, Listener, ignore
 from nasopt.study.opening import Study, create_or_resume
-from nasopt.study.providing import provide
 from nasopt.study.running import (
     Filling,
     RunResult,
@@ -35,6 +34,7 @@ from nasopt.study.running import (
     claims_of,
     expected_warnings_silenced,
     notices,
+    prepare,
     run,
 )
 
@@ -50,7 +50,7 @@ class ContestResult:
     runs: tuple[RunResult, ...]
     """Of all studies, competitor by competitor."""
     out: dict[str, str]
-    """Studies that could not get to their end, with the reason."""
+    """Studies that could not get to their end, with the reason: all was refused, or the sampler raised."""
 
 
 def run_contest(
@@ -64,7 +64,8 @@ def run_contest(
 ) -> ContestResult:
     """Run a contest, or go on with it, until every study of it has `spec.study.trials` trials.
 
-    Several processes may run the same contest at once. Killed at any moment, the next run goes on where it was.
+    Several processes may run the same contest at once. Killed at any moment, the next run goes on where it was. A study
+    whose sampler raises, or to which constraints refuse everything, ends alone; the next run takes it up again.
 
     Args:
         spec: from `load_contest`.
@@ -86,30 +87,18 @@ def run_contest(
         stack.enter_context(database.quiet_optuna())
         stack.enter_context(expected_warnings_silenced())
         storage = storage or database.open_storage(url)
-        studies = _open(spec, entries, shared, storage, allow_changes=allow_changes)
-        provided: list[dict[str, Any]] = [{} for _ in studies]
-        claims = [
-            stack.enter_context(claims_of(study, shared, given)) for study, given in zip(studies, provided, strict=True)
+        lanes = [
+            _lane(spec, entry, study, shared, stack)
+            for entry, study in zip(entries, _open(spec, entries, shared, storage, allow_changes), strict=True)
         ]
-        finished = {s.name: c.tally().finished for s, c in zip(studies, claims, strict=True)}
-        listener(
-            ContestOpened(
-                name=spec.study.name + shared.suffix,
-                storage=database.redact(url),
-                finished=finished,
-                trials=spec.study.trials,
-                notices=tuple(notices(studies[0])),
-                objectives=tuple(o.metric for o in spec.objectives),
-            )
-        )
-        lanes: list[_Lane] = []
-        if any(count < spec.study.trials for count in finished.values()):
-            with SearchCost([s.optuna for s in studies], spec.study.country) as cost:
-                _prepare(spec, shared, studies, provided, finished, listener)
-                fillings = [Filling(s, shared, c, listener, cost) for s, c in zip(studies, claims, strict=True)]
-                lanes = _lanes(spec, entries, studies, claims, fillings, finished)
-                _fill(lanes, spec.study.trials, listener)
-        return _result(spec, shared, studies, claims, lanes)
+        listener(_opened(spec, shared, lanes))
+        if waiting := [lane for lane in lanes if lane.taken < spec.study.trials]:
+            with SearchCost([lane.study.optuna for lane in lanes], spec.study.country) as cost:
+                prepare([lane.study for lane in waiting], [lane.provided for lane in waiting], shared, listener)
+                for lane in waiting:
+                    lane.filling = Filling(lane.study, shared, lane.claims, listener, cost)
+                _fill(waiting, spec.study.trials, listener)
+        return _result(spec, shared, lanes)
 
 
 def run_file(
@@ -134,7 +123,7 @@ def _check_samplers(entries: Sequence[Entry], problem: Problem) -> None:
 
 
 def _open(
-    spec: ContestSpec, entries: Sequence[Entry], problem: Problem, storage: BaseStorage, *, allow_changes: bool
+    spec: ContestSpec, entries: Sequence[Entry], problem: Problem, storage: BaseStorage, allow_changes: bool
 ) -> list[Study]:
     name = spec.study.name + problem.suffix
     if any(s.study_name == name for s in storage.get_all_studies()):
@@ -167,13 +156,16 @@ class _Lane:
 
     study: Study
     claims: Claims
-    filling: Filling
+    provided: dict[str, Any]
+    """What its sampler requires; empty until that is made."""
     seed_index: int
     turn: int
     """Place in a round among the competitors of this seed."""
     taken: int
     """Trials that are finished, as far as this process knows."""
-    out: str = field(default="")
+    filling: Filling | None = None
+    """What evaluates its trials; None where it has all of them."""
+    out: str = ""
     """Why the study cannot go on; empty where it can."""
 
     def place(self) -> tuple[int, int, int]:
@@ -181,50 +173,30 @@ class _Lane:
         return self.seed_index, self.taken, self.turn
 
 
-def _prepare(
-    spec: ContestSpec,
-    problem: Problem,
-    studies: Sequence[Study],
-    provided: Sequence[dict[str, Any]],
-    finished: Mapping[str, int],
-    listener: Listener,
-) -> None:
-    """What all evaluations share, once; and what single samplers require, charged to their studies."""
-
-    def progress(step: Any) -> None:
-        listener(PreparationProgress(step=step))
-
-    problem.prepare(progress)
-    for study, given in zip(studies, provided, strict=True):
-        for key, value in problem.facts().items():
-            study.remember(key, value)
-        if finished[study.name] < spec.study.trials:
-            given |= provide(study, problem, progress)
+def _lane(spec: ContestSpec, entry: Entry, study: Study, problem: Problem, stack: ExitStack) -> _Lane:
+    """Take part in a study for as long as `stack` lasts."""
+    provided: dict[str, Any] = {}
+    claims = stack.enter_context(claims_of(study, problem, provided))
+    index = spec.contest.seed_list.index(entry.seed)
+    return _Lane(
+        study=study,
+        claims=claims,
+        provided=provided,
+        seed_index=index,
+        turn=(spec.labels.index(entry.label) - index) % len(spec.labels),
+        taken=claims.tally().finished,
+    )
 
 
-def _lanes(
-    spec: ContestSpec,
-    entries: Sequence[Entry],
-    studies: Sequence[Study],
-    claims: Sequence[Claims],
-    fillings: Sequence[Filling],
-    finished: Mapping[str, int],
-) -> list[_Lane]:
-    seeds, labels = spec.contest.seed_list, spec.labels
-    lanes = []
-    for entry, study, claim, filling in zip(entries, studies, claims, fillings, strict=True):
-        index = seeds.index(entry.seed)
-        lanes.append(
-            _Lane(
-                study=study,
-                claims=claim,
-                filling=filling,
-                seed_index=index,
-                turn=(labels.index(entry.label) - index) % len(labels),
-                taken=finished[study.name],
-            )
-        )
-    return lanes
+def _opened(spec: ContestSpec, problem: Problem, lanes: Sequence[_Lane]) -> ContestOpened:
+    return ContestOpened(
+        name=spec.study.name + problem.suffix,
+        storage=database.redact(lanes[0].study.url),
+        finished={lane.study.name: lane.taken for lane in lanes},
+        trials=spec.study.trials,
+        notices=tuple(notices(lanes[0].study)),
+        objectives=tuple(o.metric for o in spec.objectives),
+    )
 
 
 def _fill(lanes: Sequence[_Lane], budget: int, listener: Listener) -> None:
@@ -244,13 +216,13 @@ def _fill(lanes: Sequence[_Lane], budget: int, listener: Listener) -> None:
 
 
 def _step(lane: _Lane, budget: int, listener: Listener) -> bool:
-    """One trial of a study; False where it has none to give now."""
-    if lane.taken >= budget:
+    """One trial of a study; False where it has none to give now. What is its sampler's own fault ends it alone."""
+    if lane.filling is None or lane.taken >= budget:
         return False
     before = lane.filling.contributed
     try:
         moved = lane.filling.step(budget, alone=True)
-    except InfeasibleStudyError as error:
+    except (InfeasibleStudyError, SamplerError) as error:
         lane.out = str(error)
         listener(CompetitorOut(study=lane.study.name, reason=lane.out))
         return True
@@ -258,19 +230,16 @@ def _step(lane: _Lane, budget: int, listener: Listener) -> bool:
     return moved
 
 
-def _result(
-    spec: ContestSpec, problem: Problem, studies: Sequence[Study], claims: Sequence[Claims], lanes: Sequence[_Lane]
-) -> ContestResult:
-    contributed = {lane.study.name: lane.filling.contributed for lane in lanes}
+def _result(spec: ContestSpec, problem: Problem, lanes: Sequence[_Lane]) -> ContestResult:
     runs = []
-    for study, claim in zip(studies, claims, strict=True):
-        tally = claim.tally()
+    for lane in lanes:
+        tally = lane.claims.tally()
         runs.append(
             RunResult(
-                study=study,
+                study=lane.study,
                 finished=tally.finished,
                 running_elsewhere=tally.running,
-                contributed=contributed.get(study.name, 0),
+                contributed=0 if lane.filling is None else lane.filling.contributed,
             )
         )
     return ContestResult(

@@ -57,7 +57,7 @@ class TrialStarted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialEnded:
-    """A trial has been told to the database."""
+    """A trial has been told to the database, or set aside where its device was lost."""
 
     study: str
     number: int
@@ -67,6 +67,8 @@ class TrialEnded:
     finished: int
     """Finished trials of the study so far, this one included."""
     trials: int
+    aside: bool = False
+    """Whether it is set aside, to be taken up again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

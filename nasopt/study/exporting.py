@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -11,8 +13,9 @@ import torch
 from nasopt.database import redact
 from nasopt.errors import CacheError, ExportError, StudyNotFoundError, UsageError
 from nasopt.evaluation import load_network
-from nasopt.export import compose_routed, export_easy, export_hard
-from nasopt.records import ArtifactNames
+from nasopt.export import compose_routed, describe, export_easy, export_hard
+from nasopt.models import RoutedNetwork
+from nasopt.records import ArtifactNames, ExportedModel
 from nasopt.report.card import model_card
 from nasopt.report.view import StudyView, TrialView
 from nasopt.space import BigLittleSpace
@@ -54,30 +57,37 @@ def export(study: Study, trial: int, to: str | Path) -> ExportedFiles:
         finished = ", ".join(str(t.number) for t in view.finished()) or "none"
         raise StudyNotFoundError(f"study {study.name!r} has no finished trial {trial}; finished: {finished}")
     stored = study.optuna.get_trials(deepcopy=False)[trial]
-    weights = stored_files(study, stored._trial_id).get(ArtifactNames.WEIGHTS)
-    if weights is None:
+    files = stored_files(study, stored._trial_id)
+    wanted = [ArtifactNames.WEIGHTS]
+    if chosen.outcome.details.get("precision", "fp32") != "fp32":
+        wanted += [ArtifactNames.EASY, ArtifactNames.HARD]
+    if missing := [name for name in wanted if name not in files]:
         raise CacheError(
-            f"the weights of trial {trial} are not in {study.artifacts}; bring the folder back, or run the study "
+            f"{missing[0]} of trial {trial} is not in {study.artifacts}; bring the folder back, or run the study "
             "under another name"
         )
     folder = Path(to)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        return _write(study, view, chosen, weights, folder)
+        return _write(study, view, chosen, files, folder)
     except OSError as error:
         raise ExportError(f"cannot write to {folder}: {error.strerror or error}") from error
 
 
-def _write(study: Study, view: StudyView, trial: TrialView, weights: Path, folder: Path) -> ExportedFiles:
-    network, trained_as = load_network(weights)
-    space = BigLittleSpace(study.spec.space, native_resolution=trained_as.resolution)
+def _write(study: Study, view: StudyView, trial: TrialView, files: Mapping[str, Path], folder: Path) -> ExportedFiles:
+    network, trained_as = load_network(files[ArtifactNames.WEIGHTS])
+    assert trial.outcome is not None
+    space = BigLittleSpace(
+        study.spec.space,
+        native_resolution=trained_as.resolution,
+        native_precision=trial.outcome.details.get("precision", "fp32"),
+    )
     candidate = space.decode(trial.params)  # the pair may have been trained for another threshold
-    stem = next(network.stem.parameters())
-    shape = (1, stem.shape[1], candidate.resolution, candidate.resolution)
-    with torch.inference_mode():
-        features = network.stem(torch.zeros(shape))
-    easy = export_easy(network, shape, folder / "easy.onnx")
-    hard = export_hard(network, tuple(features.shape), folder / "hard.onnx")
+    if candidate.precision == "fp32":
+        easy, hard = _export(network, candidate.resolution, folder)
+    else:  # the very graphs that were scored
+        names = (ArtifactNames.EASY, ArtifactNames.HARD)
+        easy, hard = (describe(Path(shutil.copyfile(files[name], folder / name))) for name in names)
     routed = compose_routed(easy, hard, folder / "routed.onnx", candidate.tau)
     card, config = folder / "README.md", folder / "config.json"
     card.write_text(model_card(view, trial))
@@ -91,3 +101,12 @@ def _write(study: Study, view: StudyView, trial: TrialView, weights: Path, folde
     }
     config.write_text(json.dumps(content, indent=2) + "\n")
     return ExportedFiles(easy=easy.path, hard=hard.path, routed=routed.path, card=card, config=config)
+
+
+def _export(network: RoutedNetwork, resolution: int, folder: Path) -> tuple[ExportedModel, ExportedModel]:
+    stem = next(network.stem.parameters())
+    shape = (1, stem.shape[1], resolution, resolution)
+    with torch.inference_mode():
+        features = network.stem(torch.zeros(shape))
+    easy = export_easy(network, shape, folder / "easy.onnx")
+    return easy, export_hard(network, tuple(features.shape), folder / "hard.onnx")

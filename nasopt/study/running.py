@@ -6,7 +6,7 @@ import logging
 import time
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -92,28 +92,41 @@ def run(
         stack.enter_context(expected_warnings_silenced())
         study = create_or_resume(spec, problem, storage=storage, allow_changes=allow_changes)
         claims = stack.enter_context(claims_of(study, problem, provided))
-        budget = spec.study.trials
-        tally = claims.tally()
-        listener(
-            StudyOpened(
-                name=study.name,
-                storage=database.redact(url),
-                finished=tally.finished,
-                trials=budget,
-                notices=tuple(notices(study)),
-                objectives=tuple(o.metric for o in spec.objectives),
-            )
-        )
-        contributed = 0
-        if tally.finished < budget:
+        finished, contributed = claims.tally().finished, 0
+        listener(_opened(study, finished))
+        if finished < spec.study.trials:
             with SearchCost([study.optuna], spec.study.country) as cost:
-                problem.prepare(lambda step: listener(PreparationProgress(step=step)))
-                for key, value in problem.facts().items():
-                    study.remember(key, value)
-                provided |= provide(study, problem, lambda step: listener(PreparationProgress(step=step)))
-                contributed = Filling(study, problem, claims, listener, cost).fill(budget)
+                prepare([study], [provided], problem, listener)
+                contributed = Filling(study, problem, claims, listener, cost).fill(spec.study.trials)
         tally = claims.tally()
     return RunResult(study=study, finished=tally.finished, running_elsewhere=tally.running, contributed=contributed)
+
+
+def _opened(study: Study, finished: int) -> StudyOpened:
+    return StudyOpened(
+        name=study.name,
+        storage=database.redact(study.url),
+        finished=finished,
+        trials=study.spec.study.trials,
+        notices=tuple(notices(study)),
+        objectives=tuple(o.metric for o in study.spec.objectives),
+    )
+
+
+def prepare(studies: Sequence[Study], provided: Sequence[dict[str, Any]], problem: Problem, listener: Listener) -> None:
+    """Make what the evaluations of these studies share, once, and what their samplers require, into `provided`.
+
+    The latter is charged to the study of the sampler.
+    """
+
+    def progress(step: Any) -> None:
+        listener(PreparationProgress(step=step))
+
+    problem.prepare(progress)
+    for study, given in zip(studies, provided, strict=True):
+        for key, value in problem.facts().items():
+            study.remember(key, value)
+        given |= provide(study, problem, progress)
 
 
 @contextmanager
@@ -143,6 +156,7 @@ def claims_of(study: Study, problem: Problem, provided: Mapping[str, Any]) -> Cl
         folder=study.locks,
         seed=study.seed,
         distributions=problem.distributions,
+        sampler=study.spec.sampler.name,
         build_sampler=sampler,
     )
 
@@ -182,6 +196,7 @@ class Filling:
         self._cost = cost
         self._constraints = ConstraintSet(study.spec.constraints, problem.structural)
         self._faults: list[str] = []
+        self._losses: Counter[int] = Counter()
         study.remember(StudyKeys.CONSTRAINTS, self._constraints.describe())
         self.contributed = 0
         """Trials that this process finished."""
@@ -196,19 +211,30 @@ class Filling:
     def step(self, budget: int, *, alone: bool = False) -> bool:
         """Evaluate one trial; False where there is none to claim, see `Claims.next`."""
         started = time.monotonic()
-        if (claim := self._claims.next(budget, alone=alone)) is None:
+        lost = bool(self._faults) and self._faults[-1].startswith("device lost")
+        if (claim := self._claims.next(budget, alone=alone, fresh=lost)) is None:
             return False
         self._listener(TrialStarted(study=self._study.name, number=claim.trial.number, adopted=claim.adopted))
         verdict = judge(self._study.spec, self._problem, self._constraints, claim.trial)
-        tell(self._study, claim.trial, verdict)
-        self._announce(claim, verdict, budget)
+        aside = verdict.ended == "device lost" and self._may_return(claim)
+        if aside:
+            self._claims.set_aside(claim.trial, str(verdict.reason))
+        else:
+            tell(self._study, claim.trial, verdict)
+        self._announce(claim, verdict, budget, aside)
         self.contributed += verdict.ended == "completed"
         self._watch(verdict, budget)
         if verdict.ended != "infeasible":
             self._cost.trial_ended(self._study.name, time.monotonic() - started)
         return True
 
-    def _announce(self, claim: Claim, verdict: Verdict, budget: int) -> None:
+    def _may_return(self, claim: Claim) -> bool:
+        """Whether a trial whose device was lost is worth another try: not where others work and it never does."""
+        self._losses[claim.trial.number] += 1
+        in_a_row = len(self._faults) + 1 >= FAULTS_IN_A_ROW
+        return in_a_row or self._losses[claim.trial.number] < FAULTS_IN_A_ROW
+
+    def _announce(self, claim: Claim, verdict: Verdict, budget: int, aside: bool) -> None:
         self._listener(
             TrialEnded(
                 study=self._study.name,
@@ -218,6 +244,7 @@ class Filling:
                 outcome=verdict.outcome,
                 finished=self._claims.tally().finished,
                 trials=budget,
+                aside=aside,
             )
         )
 
@@ -236,9 +263,11 @@ class Filling:
             self._faults.append(f"{verdict.ended}: {verdict.reason}")
             limit = budget if verdict.ended == "diverged" else FAULTS_IN_A_ROW
             if len(self._faults) >= max(limit, FAULTS_IN_A_ROW):
+                aside = len(self._claims.tally().aside)
+                kept = f"; {aside} set aside are taken up again with their parameters" if aside else ""
                 raise NasoptError(
-                    f"{len(self._faults)} trials in a row failed, the last with {self._faults[-1]}; what finished is "
-                    "stored, and the same command goes on once the cause is mended"
+                    f"{len(self._faults)} trials in a row failed, the last with {self._faults[-1]}{kept}; what "
+                    "finished is stored, and the same command goes on once the cause is mended"
                 )
 
     def _watch_refusals(self, tally: Tally, budget: int) -> None:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from optuna.distributions import BaseDistribution
+from optuna.exceptions import StorageInternalError
 from optuna.samplers import BaseSampler
 
 from nasopt import plugins
-from nasopt.errors import UsageError
+from nasopt.errors import DatabaseError, NasoptError, SamplerError
+from nasopt.samplers.calling import call_factory, first_line
 from nasopt.spec.study import SamplerSpec
+
+log = logging.getLogger(__name__)
 
 
 def build_sampler(
@@ -28,18 +33,30 @@ def build_sampler(
 
     Raises:
         UnknownPluginError: no sampler of that name.
-        UsageError: options that it does not take.
+        UsageError: options that it does not take, or values that it refuses.
     """
     factory = plugins.load("samplers", spec.name)
     offered: dict[str, Any] = {"seed": seed, "search_space": dict(search_space), "trials": trials, **(provided or {})}
-    wanted = inspect.signature(factory).parameters
-    given = {name: value for name, value in offered.items() if name in wanted}
-    if taken := given.keys() & spec.options.keys():
-        raise UsageError(f"sampler option {min(taken)!r} is set by nasopt itself; remove it from sampler.options")
+    return call_factory(spec.name, factory, spec.options, offered)
+
+
+@contextmanager
+def sampler_errors(name: str) -> Iterator[None]:
+    """Turn what a sampler raises while it draws, or is told a result, into a SamplerError of one line.
+
+    Its traceback goes to the log. What database and disk raise below it is passed on: that is not the sampler's doing.
+    """
+    from sqlalchemy.exc import SQLAlchemyError
+
     try:
-        sampler = factory(**given, **spec.options)
-    except TypeError as error:
-        raise UsageError(f"sampler {spec.name} refuses its options: {error}") from error
-    if not isinstance(sampler, BaseSampler):
-        raise UsageError(f"sampler {spec.name} gave a {type(sampler).__name__}, not an optuna.samplers.BaseSampler")
-    return sampler
+        yield
+    except (SamplerError, DatabaseError, SQLAlchemyError, StorageInternalError, OSError):
+        raise
+    except NasoptError as error:  # it knows the cause, such as weights for another number of objectives
+        raise SamplerError(first_line(error), exit_code=error.exit_code) from error
+    except Exception as error:
+        log.info("sampler %s raised", name, exc_info=True)
+        raise SamplerError(
+            f"sampler {name} raised {type(error).__name__}: {first_line(error)} (nasopt run --log-file FILE keeps "
+            "the traceback)"
+        ) from error

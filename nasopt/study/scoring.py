@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 
 from nasopt.errors import CacheError
 from nasopt.problems import Problem
@@ -13,7 +13,11 @@ from nasopt.study.trials import stored_files
 
 
 def score_front(
-    study: Study, *, problem: Problem | None = None, progress: Callable[[int, int], None] | None = None
+    study: Study,
+    *,
+    problem: Problem | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    only: Container[int] | None = None,
 ) -> dict[str, dict[str, float]]:
     """Score the front's networks that have no test score yet; all scores so far, by trial number.
 
@@ -24,6 +28,7 @@ def score_front(
         study: from `open_study`.
         problem: the study's problem, if it is loaded already.
         progress: called with (scored so far, to score).
+        only: score no others of the front than these trials, by number.
 
     Raises:
         CacheError: a trial's weights are gone.
@@ -33,19 +38,20 @@ def score_front(
         return {}
     with study.lock("test-scores"):
         scores: dict[str, dict[str, float]] = dict(study.optuna.user_attrs.get(StudyKeys.TEST_SCORES, {}))
-        missing = [trial for trial in study.view().front() if str(trial.number) not in scores]
+        front = [trial for trial in study.view().front() if only is None or trial.number in only]
+        missing = [trial for trial in front if str(trial.number) not in scores]
         if missing:
             problem = problem or open_problem(study.spec)
         for done, trial in enumerate(missing, start=1):
             assert problem is not None
             stored = study.optuna.get_trials(deepcopy=False)[trial.number]
-            weights = stored_files(study, stored._trial_id).get(ArtifactNames.WEIGHTS)
-            if weights is None:
+            files = stored_files(study, stored._trial_id)
+            if ArtifactNames.WEIGHTS not in files:
                 raise CacheError(
                     f"the weights of trial {trial.number} are not in {study.artifacts}; bring the folder "
                     "back, or report without test scores (--no-test)"
                 )
-            scores[str(trial.number)] = dict(problem.score_test(trial.params, weights))
+            scores[str(trial.number)] = dict(problem.score_test(trial.params, files))
             study.optuna.set_user_attr(StudyKeys.TEST_SCORES, scores)
             if progress is not None:
                 progress(done, len(missing))

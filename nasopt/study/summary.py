@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import RenderableType
 from rich.text import Text
 
+from nasopt.errors import UsageError
 from nasopt.report import (
     StudyView,
     TrialView,
@@ -52,11 +53,16 @@ def summarise(
 def _contest(result: ContestResult, reference: str, storage: str | None) -> Iterator[RenderableType]:
     views = [run.study.view() for run in result.runs]
     if len(views) > 1:
-        yield comparison_table(compare_views(views))
+        try:
+            yield comparison_table(compare_views(views))
+        except UsageError as error:  # a competitor without any trial: the rest must be said all the same
+            yield Text(f"! no leaderboard: {error}", style="yellow")
     else:
         yield front_table(views[0])
     for name, reason in result.out.items():
         yield Text(f"! {name} was given up: {reason}", style="yellow")
+    if result.out:
+        yield Text("the same command takes them up again; tables leave out a competitor that its file no longer lists")
     if elsewhere := sum(run.running_elsewhere for run in result.runs):
         yield Text(f"{elsewhere} trials are being evaluated by other processes; see: nasopt status")
     finished, asked = sum(run.finished for run in result.runs), int(views[0].spec["study"]["trials"])
@@ -78,11 +84,15 @@ def result_json(result: RunResult | ContestResult) -> dict[str, Any]:
     if isinstance(result, RunResult):
         return study_json(result.study.view())
     views = [run.study.view() for run in result.runs]
+    try:
+        comparison = compare_views(views).to_json() if len(views) > 1 else None
+    except UsageError:
+        comparison = None
     return {
         "contest": result.name,
         "out": result.out,
         "studies": [study_json(view) for view in views],
-        "comparison": compare_views(views).to_json() if len(views) > 1 else None,
+        "comparison": comparison,
     }
 
 

@@ -14,6 +14,7 @@ from optuna.trial import TrialState
 from nasopt.errors import (
     DatabaseError,
     DeviceLostError,
+    DeviceRefusedError,
     DivergedError,
     EvaluationError,
     ExportError,
@@ -21,11 +22,13 @@ from nasopt.errors import (
     NasoptError,
     PrunedError,
 )
+from nasopt.metrics import worst
 from nasopt.problems import Problem
-from nasopt.records import Ended, Outcome, TrialKeys, worst
+from nasopt.records import Ended, Outcome, TrialKeys
 from nasopt.spec.study import StudySpec
 from nasopt.study.constraints import ConstraintSet, refusal
 from nasopt.study.opening import Study
+from nasopt.study.sampling import sampler_errors
 
 _ENDS: tuple[tuple[type[NasoptError], Ended], ...] = (
     (DivergedError, "diverged"),
@@ -54,7 +57,8 @@ def judge(spec: StudySpec, problem: Problem, constraints: ConstraintSet, trial: 
     """Evaluate a trial's parameters unless cheap constraints refuse them; its own faults become verdicts.
 
     Raises:
-        NasoptError: what is not the trial's doing, such as a full disk; the trial stays open and is taken up again.
+        NasoptError: what is not the trial's doing, such as a full disk or a device that lets nobody in; the trial stays
+            open and is taken up again.
     """
     inspection = problem.inspect(trial.params)
     before = constraints.before(inspection)
@@ -65,6 +69,8 @@ def judge(spec: StudySpec, problem: Problem, constraints: ConstraintSet, trial: 
         outcome = problem.evaluate(trial.params)
         values = _objectives(spec, outcome)
         after = constraints.after(inspection, outcome)
+    except DeviceRefusedError:
+        raise
     except tuple(kind for kind, _ in _ENDS) as error:
         ended = next(end for kind, end in _ENDS if isinstance(error, kind))
         values_told = losing if ended in _TEACHES else None
@@ -73,7 +79,12 @@ def judge(spec: StudySpec, problem: Problem, constraints: ConstraintSet, trial: 
 
 
 def tell(study: Study, trial: Trial, verdict: Verdict) -> None:
-    """Store everything about a trial, its state last, so that a finished trial is a complete one."""
+    """Store everything about a trial, its state last, so that a finished trial is a complete one.
+
+    Raises:
+        SamplerError: the sampler cannot take the result; the trial is stored.
+        DatabaseError: its files cannot be stored.
+    """
     if verdict.outcome is not None:
         try:
             _store_files(study, trial, verdict.outcome)
@@ -90,10 +101,11 @@ def tell(study: Study, trial: Trial, verdict: Verdict) -> None:
     for key, value in verdict.constraints.items():
         if key not in already:  # an adopted trial may carry them; the first write stands
             trial.set_constraint(key, value)
-    if verdict.values is None:
-        study.optuna.tell(trial, state=TrialState.PRUNED if verdict.ended == "pruned" else TrialState.FAIL)
-    else:
-        study.optuna.tell(trial, list(verdict.values))
+    with sampler_errors(study.spec.sampler.name):  # Optuna stores the trial all the same
+        if verdict.values is None:
+            study.optuna.tell(trial, state=TrialState.PRUNED if verdict.ended == "pruned" else TrialState.FAIL)
+        else:
+            study.optuna.tell(trial, list(verdict.values))
 
 
 def _objectives(spec: StudySpec, outcome: Outcome) -> tuple[float, ...]:

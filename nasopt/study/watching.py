@@ -101,7 +101,7 @@ class Watcher:
 
     def _start(self, event: TrialStarted) -> None:
         if event.adopted:
-            self._say(f"{self._name(event)} was interrupted; it runs again with the same parameters")
+            self._say(f"{self._name(event)} was interrupted or set aside; it runs again with the same parameters")
         if self._trials is None:
             done = sum(self._finished.values())
             self._trials = self._progress.add_task(
@@ -114,7 +114,8 @@ class Watcher:
             note = f"{self._competitor(event.study)}{self._line(event)}"
             self._progress.update(self._trials, completed=sum(self._finished.values()), note=note)
         if event.ended not in ("completed", "infeasible"):
-            self._warn(f"{self._name(event)} {event.ended}: {event.reason}")
+            later = "; it is set aside for later" if event.aside else ""
+            self._warn(f"{self._name(event)} {event.ended}: {event.reason}{later}")
         elif self._verbosity > 0:
             self._say(f"{self._name(event)} ({event.finished} of {event.trials}): {self._line(event)}")
 

@@ -14,17 +14,9 @@ import pytest
 from optuna.distributions import BaseDistribution, distribution_to_json, json_to_distribution
 from optuna.samplers import RandomSampler
 
+from nasopt.metrics import DEVICE_METRICS, METRICS, split_metric
 from nasopt.problems import Problem
-from nasopt.records import (
-    DEVICE_METRICS,
-    METRICS,
-    ArtifactNames,
-    Inspection,
-    Outcome,
-    Provenance,
-    StudyKeys,
-    split_metric,
-)
+from nasopt.records import ArtifactNames, Inspection, Outcome, Provenance, StudyKeys
 
 Params = Mapping[str, Any]
 
@@ -177,7 +169,7 @@ class ProblemSuite:
         """Stored weights give fractions on the test split and the number of its images."""
         if ArtifactNames.WEIGHTS not in outcome.files:
             pytest.skip("this problem stores no weights")
-        scores = dict(prepared.score_test(params, outcome.files[ArtifactNames.WEIGHTS]))
+        scores = dict(prepared.score_test(params, outcome.files))
         assert scores.pop("images") >= 1
         assert scores
         assert all(0 <= share <= 1 for share in scores.values())

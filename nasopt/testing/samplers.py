@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import importlib
-import inspect
 import json
 import math
 import os
@@ -27,6 +26,7 @@ from optuna.trial import TrialState
 
 from nasopt.database import open_storage
 from nasopt.errors import UsageError
+from nasopt.samplers.calling import call_factory
 from nasopt.testing.sampler_problems import (
     GRID,
     LINE,
@@ -53,11 +53,9 @@ def build(target: str, options: Mapping[str, Any], **offered: Any) -> BaseSample
     """Make the sampler of an entry point's target `module:name`, with what it takes of seed, search_space, trials."""
     module, _, name = target.partition(":")
     factory = getattr(importlib.import_module(module), name)
-    wanted = inspect.signature(factory).parameters
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        sampler: BaseSampler = factory(**{k: v for k, v in offered.items() if k in wanted}, **options)
-    return sampler
+        return call_factory(target, factory, options, offered)
 
 
 def resume(target: str, options: str, url: str, count: str) -> None:

@@ -22,6 +22,7 @@ study:
   trials: 4
 data: digits
 space:
+  precision: fp32
   stem_channels: 8
   channels: [8, 12]
   strides: [2, 1]

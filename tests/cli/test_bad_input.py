@@ -224,7 +224,7 @@ def test_lost_or_damaged_artifacts(nasopt: Nasopt, here: Path) -> None:
         file.write_bytes(b"garbage")
     one_line(nasopt, 1, "cannot restore a network from", "export", "tiny.yaml", "--trial", 0, "--to", "x")
     shutil.rmtree(here / "tiny.db.nasopt")
-    one_line(nasopt, 1, "weights of trial 0 are not in", "export", "tiny.yaml", "--trial", 0, "--to", "x")
+    one_line(nasopt, 1, "pair.safetensors of trial 0 is not in", "export", "tiny.yaml", "--trial", 0, "--to", "x")
     said = nasopt("report", "tiny.yaml")
     assert said.code == 0
     assert "the report lacks scores on the test split" in said.mistakes[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from nasopt.training.sources import SOURCES
 
 from .conftest import Nasopt, Said
 
+ROOT = Path(__file__).parents[2]
 COMMANDS = [
     "run",
     "init",
@@ -29,6 +31,8 @@ COMMANDS = [
     "compare",
     "export",
     "measure",
+    "transfer",
+    "confirm",
     "devices",
     "dashboard",
 ]
@@ -50,6 +54,13 @@ def test_each_command_explains_itself(nasopt: Nasopt, command: str) -> None:
     assert said.code == 0
     assert f"nasopt {command}" in said.out.replace("\n", " ")
     assert command in nasopt("--help").out
+
+
+def test_the_version_is_that_of_the_package(nasopt: Nasopt) -> None:
+    said = nasopt("--version")
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert (said.code, said.out, said.err) == (0, f"nasopt {declared}\n", "")
+    assert "--version" in nasopt("--help").out
 
 
 @pytest.mark.parametrize("arguments", [["frob"], ["run"], ["run", "x.yaml", "--trails", "3"], ["export", "x"]])

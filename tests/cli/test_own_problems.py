@@ -77,6 +77,39 @@ def test_a_table_from_file_to_report(nasopt: Nasopt, own: Path) -> None:
     assert {p.name for p in (own / "out").glob("*.svg")} == {"front.svg", "hypervolume.svg"}
 
 
+def test_a_competitor_whose_draws_fail_is_named_and_the_rest_goes_on(nasopt: Nasopt, own: Path) -> None:
+    """Weights for three objectives are only known to be wrong when evolution has two to weigh."""
+    options = "{tournament_size: 2, population_size: 2, weights: [1, 2, 3]}"
+    listed = f"sampler:\n  - random\n  - {{name: evolution, options: {options}}}\ncontest: {{seeds: 1}}"
+    (own / "c.yaml").write_text(TABLE.replace("sampler: random", listed))
+    said = nasopt("run", "c.yaml", "-q")
+    assert said.code == 1
+    assert re.search(r"! lookup/evolution/0 is given up, the others go on: .*3 weights for 2 objectives", said.out)
+    assert "Traceback" not in said.out + said.err
+    status = json.loads(nasopt("status", "c.yaml", "--json").out)
+    assert status[0]["ended"]["completed"] == 9
+    told = nasopt("run", "c.yaml", "--json")
+    assert told.code == 1
+    assert list(json.loads(told.out)["out"]) == ["lookup/evolution/0"]
+
+
+def test_status_has_one_row_for_a_contest_unless_asked(nasopt: Nasopt, own: Path) -> None:
+    (own / "c.yaml").write_text(TABLE.replace("sampler: random", "sampler: [random, tpe]\ncontest: {seeds: 2}"))
+    assert nasopt("run", "c.yaml", "-q", "--trials", 3).code == 0
+    members = ["lookup/random/0", "lookup/random/1", "lookup/tpe/0", "lookup/tpe/1"]
+
+    def rows(*arguments: str) -> list[str]:
+        lines = nasopt("status", *arguments).out.splitlines()
+        return [line.split()[0] for line in lines if line.startswith("lookup")]
+
+    assert rows() == ["lookup"]
+    assert "4 studies, 12 of 12 trials" in nasopt("status", "c.yaml").out
+    assert rows("--members") == members
+    assert rows("lookup/tpe/1", "lookup/random/0", "--storage", "sqlite:///own.db") == [members[3], members[0]]
+    told = json.loads(nasopt("status", "--json").out)
+    assert [(t["study"], t["contest"]["contest"]) for t in told] == [(member, "lookup") for member in members]
+
+
 def test_an_exhausted_table_has_no_regret(nasopt: Nasopt, own: Path) -> None:
     assert nasopt("run", "t.yaml", "--trials", "12", "--sampler", "evolution", "-q").code == 0
     about = json.loads(nasopt("status", "t.yaml", "--json").out)[0]["problem"]

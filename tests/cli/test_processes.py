@@ -53,8 +53,11 @@ def wait_for_trials(database: Path, count: int, process: subprocess.Popen[str]) 
     raise AssertionError("no trials after 30 s")
 
 
-@pytest.mark.parametrize("code", ["import nasopt, nasopt.cli", "import sys; sys.argv = ['nasopt', '--help']; RUN"])
-def test_help_and_import_stay_light(code: str) -> None:
+@pytest.mark.parametrize(
+    "code",
+    ["import nasopt, nasopt.cli", *(f"import sys; sys.argv = ['nasopt', '{o}']; RUN" for o in ("--help", "--version"))],
+)
+def test_help_version_and_import_stay_light(code: str) -> None:
     call = "\nfrom nasopt.cli import main\ntry:\n    main()\nexcept SystemExit:\n    pass\n"
     check = "\nimport sys\nprint('HEAVY', sorted({'torch', 'optuna', 'pandas'} & set(sys.modules)))"
     done = subprocess.run(

@@ -14,8 +14,9 @@ from nasopt.errors import CacheError, MeasurementError
 from nasopt.evaluation import LITTLE_LIGHTER, Device, EvaluationContext, evaluate, inspect, load_network, score_test
 from nasopt.evaluation.measuring import Graph, obtain_measurements
 from nasopt.hardware import backend_for, load_profile
+from nasopt.metrics import METRICS
 from nasopt.models import count
-from nasopt.records import METRICS, ArtifactNames, Candidate, Outcome, TimingProtocol
+from nasopt.records import ArtifactNames, Candidate, Outcome, TimingProtocol
 from nasopt.training import pair_key, predict
 
 
@@ -128,7 +129,7 @@ def test_a_stored_network_predicts_what_was_cached(context: EvaluationContext, c
 
 def test_the_test_split_is_another_one(context: EvaluationContext, candidate: Candidate) -> None:
     outcome = evaluate(context, candidate)
-    scored = score_test(outcome.files[ArtifactNames.WEIGHTS], context.data, tau=candidate.tau)
+    scored = score_test(outcome.files, context.data, candidate)
     assert scored["images"] == len(context.data.test.labels)
     assert 0 <= scored["accuracy"] <= 1
 
@@ -174,7 +175,7 @@ def test_several_devices_are_told_apart(context: EvaluationContext, candidate: C
 def test_real_measurements_on_this_machine(context: EvaluationContext, candidate: Candidate) -> None:
     profile = load_profile("local")
     protocol = TimingProtocol(
-        warmup_runs=3, warmup_s=0.0, min_runs=20, min_s=0.01, max_s=0.5, blocks=3, drift_limit=1.0
+        warmup_runs=3, warmup_s=0.0, min_runs=20, min_s=0.01, max_s=0.5, blocks=3, drift_limit=1.0, tight_enough=1.0
     )
     device = Device(name="local", profile=profile, backend=backend_for(profile, meter="none"), protocol=protocol)
     outcome = evaluate(dataclasses.replace(context, devices=(device,)), candidate)

@@ -11,7 +11,9 @@ from onnx import helper, numpy_helper
 
 from nasopt.records import TimingProtocol
 
-QUICK = TimingProtocol(warmup_runs=3, warmup_s=0.0, min_runs=20, min_s=0.02, max_s=0.5, blocks=6, drift_limit=0.5)
+QUICK = TimingProtocol(
+    warmup_runs=3, warmup_s=0.0, min_runs=20, min_s=0.02, max_s=0.5, blocks=6, drift_limit=0.5, tight_enough=1.0
+)
 
 
 def _write_model(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from nasopt.hardware import check_device, device_lock, load_profile, works_now
-from nasopt.hardware.checking import Diagnosis, Finding
+from nasopt.hardware.findings import Diagnosis, Finding
 from nasopt.spec.device import DeviceProfile
 from tests.hardware import sensors
 from tests.hardware.sensors import Machine, write
@@ -97,10 +97,7 @@ def test_a_machine_that_is_measured_on_by_another_process(tmp_path: Path) -> Non
     assert findings(check_device(device, tmp_path))["lease"].state == "ok"
 
 
-def test_ssh_is_tried_and_not_yet_measured_over(tmp_path: Path, listener: int) -> None:
-    found = findings(check_device(profile(reach={"way": "ssh", "host": "127.0.0.1", "port": listener})))
-    assert (found["reachability"].state, found["measuring"].state) == ("ok", "skipped")
-    assert "sensor" not in found  # this machine's sensors are not the board's
+def test_ssh_is_tried(tmp_path: Path) -> None:
     free = socket.create_server(("127.0.0.1", 0))
     port = free.getsockname()[1]
     free.close()
@@ -108,8 +105,11 @@ def test_ssh_is_tried_and_not_yet_measured_over(tmp_path: Path, listener: int) -
     diagnosis = check_device(profile(reach={"way": "ssh", "host": "127.0.0.1", "port": port, "key": key}))
     found = findings(diagnosis)
     assert not diagnosis.works
-    assert f"127.0.0.1 does not answer on port {port}" in found["reachability"].seen
-    assert found["key"].seen == f"no private key at {key}"
+    assert found["reachability"].seen == f"no private key at {key}"
+    found = findings(check_device(profile(reach={"way": "ssh", "host": "127.0.0.1", "port": port})))
+    assert f"127.0.0.1 port {port} does not answer" in found["reachability"].seen
+    assert found["measuring"].state == "skipped"
+    assert "sensor" not in found  # this machine's sensors are not the board's
     assert "NASOPT_BENCH_HOST" in findings(check_device(profile(reach="ssh")))["reachability"].remedy
 
 
@@ -117,11 +117,13 @@ def test_ssh_is_tried_and_not_yet_measured_over(tmp_path: Path, listener: int) -
     ("listed", "serial", "state", "seen"),
     [
         ("P6\\tdevice\\n", None, "ok", "phone P6 answers"),
-        ("", None, "failed", "no phone attached"),
+        ("", None, "failed", "no phone is attached"),
         ("P6\\tunauthorized\\n", None, "failed", "phone P6 is unauthorized"),
-        ("P6\\tdevice\\nP7\\tdevice\\n", None, "failed", "several phones: P6, P7"),
+        ("P6\\tdevice\\nP7\\tdevice\\n", None, "failed", "several phones are attached: P6, P7"),
         ("P6\\tdevice\\nP7\\tdevice\\n", "P7", "ok", "phone P7 answers"),
-        ("P6\\tdevice\\n", "P9", "failed", "no phone P9 attached"),
+        ("P6\\tdevice\\n", "P9", "failed", "no phone P9 is attached (attached: P6)"),
+        ("P6\\toffline\\n", None, "failed", "phone P6 is offline"),
+        ("P6\\tno permissions (verify udev rules)\\n", None, "failed", "phone P6: no permissions (verify udev rules)"),
     ],
 )
 def test_what_adb_lists(listed: str, serial: str | None, state: str, seen: str, tmp_path: Path) -> None:
@@ -134,14 +136,14 @@ def test_what_adb_lists(listed: str, serial: str | None, state: str, seen: str, 
 
 def test_without_adb(tmp_path: Path) -> None:
     found = findings(check_device(profile(reach="adb")))["reachability"]
-    assert (found.state, found.seen) == ("failed", "no command adb")
+    assert (found.state, found.seen) == ("failed", "there is no command adb")
 
 
 def test_what_works_now() -> None:
     assert works_now(load_profile("local")) == "measures"
     assert works_now(load_profile("raspberry_pi_5")) == "estimates"
     absent = profile(backend="onnxruntime", providers=["AbsentExecutionProvider"])
-    assert works_now(absent).startswith("no: device 'bench' wants AbsentExecutionProvider")
+    assert works_now(absent).startswith("no: the device wants AbsentExecutionProvider")
     assert findings(check_device(absent))["runtime"].state == "failed"
 
 

@@ -22,7 +22,8 @@ description: This machine with counters of its own
 processor: the host's CPU
 backend: onnxruntime
 meter: {{name: rapl, options: {{root: {root}}}}}
-protocol: {{warmup_s: 0.05, min_s: 0.2, max_s: 2, blocks: 6, drift_limit: 0.5, energy_windows: 3, energy_window_s: 0.6}}
+protocol: {{warmup_s: 0.05, min_s: 0.2, blocks: 6, drift_limit: 0.5, tight_enough: 1, energy_windows: 3,
+  energy_window_s: 0.6}}
 """
 
 

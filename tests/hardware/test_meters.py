@@ -2,17 +2,18 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from nasopt.errors import MeasurementError, SensorError
+from nasopt.errors import MeasurementError, SensorError, WindowError
+from nasopt.hardware.agent.refusals import RefusedError
+from nasopt.hardware.agent.throttling import ThrottleWatch
 from nasopt.hardware.energy import metered_energy
 from nasopt.hardware.meters import CodeCarbonMeter, NoMeter, RaplMeter, Window, meter_for
-from nasopt.hardware.throttling import ThrottleWatch
 from nasopt.records import Latency, Provenance, TimingProtocol
 from tests.hardware import sensors
 from tests.hardware.sensors import Machine
@@ -63,7 +64,11 @@ class Bench:
     name = "bench"
     provenance: Provenance = "measured"
 
-    def __init__(self, idle_w: float, *, noise: float = 0.0, update_s: float = 0.001) -> None:
+    def __init__(
+        self, idle_w: float, *, noise: float = 0.0, update_s: float = 0.001, gaps: Collection[int] = ()
+    ) -> None:
+        """`gaps` are the numbers of the windows, from 0 on, that miss readings."""
+        self.gaps, self.opened = gaps, 0
         self.idle_w, self.joules, self.noise = idle_w, 0.0, noise
         self.draw = np.random.default_rng(1)
         self.update_s, self.shortest_s = update_s, 10 * update_s
@@ -72,11 +77,19 @@ class Bench:
     def describe(self) -> dict[str, str | int | float]:
         return {}
 
+    def run(self) -> None:
+        """A network that costs 20 mJ."""
+        time.sleep(0.001)
+        self.joules += 0.02
+
     @contextmanager
     def window(self) -> Iterator[Window]:
         window = Window()
         start, joules = time.perf_counter(), self.joules
         yield window
+        self.opened += 1
+        if self.opened - 1 in self.gaps:
+            raise WindowError("bench: 2 of 50 readings are missing", "read it less often")
         window.seconds = time.perf_counter() - start
         flicker = 1 + self.noise * self.draw.standard_normal()
         window.energy_mj = 1e3 * (self.idle_w * window.seconds * flicker + self.joules - joules)
@@ -107,8 +120,22 @@ class TestEnergyLoop:
 
     def test_net_energy_lost_in_noise_is_refused(self) -> None:
         protocol = TimingProtocol(energy_windows=3, energy_window_s=0.05)
-        with pytest.raises(SensorError, match=r"bench: net energy .* not above twice its standard error .*which rail"):
+        with pytest.raises(SensorError, match=r"bench: net energy .* not above its uncertainty .*which rail"):
             metered_energy(lambda: time.sleep(0.001), LATENCY, Bench(10.0, noise=0.1), protocol)
+
+    def test_windows_with_gaps_are_taken_again(self) -> None:
+        bench = Bench(10.0, gaps={1, 2, 4})
+        protocol = TimingProtocol(energy_windows=3, energy_window_s=0.05)
+        energy = metered_energy(bench.run, LATENCY, bench, protocol)
+        assert energy.windows == 3
+        assert energy.net_mj == pytest.approx(20, rel=1e-6)
+        assert bench.opened == 12  # i b(gap) i(gap) i b(gap) i b i b i b i
+
+    def test_gaps_again_and_again_are_refused_with_their_number(self) -> None:
+        protocol = TimingProtocol(energy_windows=3, energy_window_s=0.02)
+        bench = Bench(10.0, gaps=set(range(1, 100, 2)))
+        with pytest.raises(SensorError, match=r"2 of 50 readings are missing; 4 of 8 windows had gaps; read it less"):
+            metered_energy(bench.run, LATENCY, bench, protocol)
 
     def test_a_slow_sensor_lengthens_the_windows(self) -> None:
         bench = Bench(10.0, update_s=0.004)
@@ -163,7 +190,7 @@ class TestEnergyLoop:
         assert seen.known
         sensors.write(tmp_path / "throttled", f"throttled={after}")
         if message:
-            with pytest.raises(MeasurementError, match=f"Raspberry Pi: {message}"):
+            with pytest.raises(RefusedError, match=f"Raspberry Pi: {message}"):
                 watch.refuse(seen)
         else:
             watch.refuse(seen)

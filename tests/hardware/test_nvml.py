@@ -109,7 +109,7 @@ def test_short_windows_are_noise(nvml: StandIn) -> None:
 )
 def test_a_gpu_that_throttles_is_refused(nvml: StandIn, change: dict[str, int], message: str) -> None:
     meter = NvmlMeter()
-    meter.shortest_s = 0.0  # type: ignore[misc]
+    meter.sensor.shortest_s = 0.0
 
     def throttle() -> None:
         time.sleep(0.15)
@@ -121,7 +121,7 @@ def test_a_gpu_that_throttles_is_refused(nvml: StandIn, change: dict[str, int], 
 
 def test_reaching_the_power_limit_is_no_fault(nvml: StandIn) -> None:
     meter = NvmlMeter()
-    meter.shortest_s = 0.0  # type: ignore[misc]
+    meter.sensor.shortest_s = 0.0
     nvml.reasons = 0x4
     with meter.window() as window:
         time.sleep(0.15)

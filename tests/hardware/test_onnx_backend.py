@@ -14,7 +14,9 @@ from onnx import helper
 from nasopt import measure
 from nasopt.errors import MeasurementError, UnknownPluginError
 from nasopt.hardware import Backend, backend_for, load_profile
-from nasopt.hardware.onnx_backend import OnnxRuntimeBackend, _refuse_fallback
+from nasopt.hardware.agent.refusals import RefusedError
+from nasopt.hardware.agent.runs_onnxruntime import refuse_fallback
+from nasopt.hardware.onnx_backend import OnnxRuntimeBackend
 from nasopt.hardware.structure import describe
 from nasopt.records import ExportedModel, TimingProtocol
 
@@ -82,7 +84,7 @@ def test_peak_memory_follows_weights_and_activations(
     assert small.memory_provenance == "measured"
     assert 0 < small.peak_memory_mb < 3
     assert weights_mb < wide.peak_memory_mb < 8 * weights_mb  # loading holds several copies for a moment
-    assert activations_mb < large.peak_memory_mb < 3 * activations_mb
+    assert activations_mb < large.peak_memory_mb < 3.5 * activations_mb  # the runtime holds blocked copies of both
     again = backend.measure(describe(convolution(512, 4)), quick)
     assert again.peak_memory_mb == pytest.approx(wide.peak_memory_mb, rel=0.05)
 
@@ -185,9 +187,9 @@ class TestRefusals:
 
     def test_a_silent_fallback(self, convolution: Make) -> None:
         session = onnxruntime.InferenceSession(str(convolution()), providers=["CPUExecutionProvider"])
-        _refuse_fallback(session, "CPUExecutionProvider")
-        with pytest.raises(MeasurementError, match="wanted CUDAExecutionProvider, ONNX Runtime fell back to CPU"):
-            _refuse_fallback(session, "CUDAExecutionProvider")
+        refuse_fallback(session, "CPUExecutionProvider")
+        with pytest.raises(RefusedError, match="wanted CUDAExecutionProvider, ONNX Runtime fell back to CPU"):
+            refuse_fallback(session, "CUDAExecutionProvider")
 
     def test_unknown_names(self, convolution: Make) -> None:
         with pytest.raises(UnknownPluginError, match=r"no device named 'toaster'; known: .*jetson_nano.*local"):

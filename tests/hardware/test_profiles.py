@@ -3,12 +3,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from nasopt.errors import SpecError, UnknownPluginError, UsageError
-from nasopt.hardware import backend_for, load_profile, profiles
+from nasopt.hardware import backend_for, load_profile, profile_with, profiles
 from nasopt.hardware.meters import meter_for
 from nasopt.spec.device import Reach
-from nasopt.spec.hardware import PluginSpec
+from nasopt.spec.hardware import HardwareSpec, PluginSpec
 
 VALID = """
 name: bench
@@ -164,3 +165,16 @@ def test_unsafe_yaml_is_not_executed(tmp_path: Path) -> None:
     with pytest.raises(UsageError):
         load_profile(write(tmp_path, VALID + f"meter: !!python/object/apply:os.mkdir ['{tmp_path}/made']"))
     assert not (tmp_path / "made").exists()
+
+
+def test_a_study_may_measure_where_a_profile_predicts() -> None:
+    shipped = load_profile("raspberry_pi_5")
+    assert profile_with(shipped, None) is shipped
+    measured = profile_with(shipped, PluginSpec(name="ssh", options={"python": "python3.11"}))
+    assert (measured.backend.name, measured.meter.name, measured.reach) == ("ssh", "pi5-pmic", shipped.reach)
+    with pytest.raises(UsageError, match=r"hardware\.backend: backend 'onnxruntime' runs on this machine"):
+        profile_with(shipped, PluginSpec(name="onnxruntime"))
+    spec = HardwareSpec.model_validate({"device": "raspberry_pi_5", "backend": "ssh"})
+    assert spec.backend == PluginSpec(name="ssh")
+    with pytest.raises(ValidationError, match="telnet"):
+        HardwareSpec.model_validate({"backend": "telnet"})

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -55,9 +56,15 @@ def test_a_convolution_by_hand(convolution: Make) -> None:
 def test_half_precision_halves_bytes_and_doubles_throughput(convolution: Make) -> None:
     model = describe(convolution(16, 16))
     full = RooflineBackend(profile()).measure(model, TimingProtocol())
-    half = RooflineBackend(profile(precision="fp16")).measure(model, TimingProtocol())
+    half = RooflineBackend(profile()).measure(replace(model, precision="fp16"), TimingProtocol())
     assert half.latency.median_ms - 0.01 == pytest.approx((full.latency.median_ms - 0.01) / 2)
     assert half.peak_memory_mb == pytest.approx(full.peak_memory_mb / 2)
+
+
+def test_a_precision_without_a_peak_is_refused(convolution: Make) -> None:
+    model = replace(describe(convolution(16, 16)), precision="int8")
+    with pytest.raises(MeasurementError, match=r"has costs for networks in fp32, fp16, not in int8"):
+        RooflineBackend(profile()).measure(model, TimingProtocol())
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

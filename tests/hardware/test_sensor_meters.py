@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from nasopt.errors import MeasurementError, SensorError
+from nasopt.errors import MeasurementError, SensorError, WindowError
+from nasopt.hardware.agent.refusals import SensorRefusedError, WindowRefusedError
+from nasopt.hardware.agent.sampling import Sampler
 from nasopt.hardware.meters import EnergyMeter, IioMeter, Ina3221Meter, PiPmicMeter, RaplMeter, TraceFileMeter
-from nasopt.hardware.meters.sampling import Sampler
 from nasopt.testing import MeterSuite
 from tests.hardware import sensors
 from tests.hardware.sensors import Machine, write
@@ -169,7 +170,7 @@ class TestCounters:
         write(device / "in_energy1_scale", "0.0005")
         write(device / "in_energy1_label", "VDD_CPU")
         meter = IioMeter(rails=["VDD_CPU"], root=tmp_path)
-        meter.shortest_s = 0.0
+        meter.sensor.shortest_s = 0.0
         with meter.window() as window:
             write(device / "in_energy1_raw", "3000")
         assert window.energy_mj == pytest.approx(1000)
@@ -280,7 +281,7 @@ class TestSampling:
                 time.sleep(0.4)
 
             missing = r"[2-9] of \d+ readings are missing .*curr1_input.*interval_s"
-            with pytest.raises(SensorError, match=missing), meter.window():
+            with pytest.raises(WindowError, match=missing), meter.window():
                 lose_the_sensor()
 
     def test_a_sensor_that_stalls_is_refused(self) -> None:
@@ -294,13 +295,13 @@ class TestSampling:
             return 5.0 + count % 2
 
         sampler = Sampler(read, sensor="slow rail", interval_s=INTERVAL_S)
-        with pytest.raises(SensorError, match=r"slow rail: [4-9] of \d+ readings are missing"), sampler.window():
+        with pytest.raises(WindowRefusedError, match=r"slow rail: [4-9] of \d+ readings are missing"), sampler.window():
             time.sleep(1.2)
 
     def test_a_stuck_sensor_is_refused(self) -> None:
         sampler = Sampler(lambda: 5.0, sensor="stuck rail", interval_s=0.01)
         with (
-            pytest.raises(SensorError, match=r"stuck rail: 1 different readings among \d+ .*is stuck"),
+            pytest.raises(SensorRefusedError, match=r"stuck rail: 1 different readings among \d+ .*is stuck"),
             sampler.window(),
         ):
             time.sleep(0.75)
@@ -324,7 +325,7 @@ class TestSampling:
 
     def test_negative_power_is_refused(self) -> None:
         sampler = Sampler(lambda: -time.monotonic(), sensor="reversed rail", interval_s=0.01)
-        with pytest.raises(SensorError, match="expected a positive energy; check which way"), sampler.window():
+        with pytest.raises(SensorRefusedError, match="expected a positive energy; check which way"), sampler.window():
             time.sleep(0.3)
 
 
@@ -390,7 +391,7 @@ class TestTraceFileRefusals:
                 time.sleep(0.2)
 
             missing = r"rows are missing in 0\.\d+ s, the longest gap is 0\.[23]"
-            with pytest.raises(SensorError, match=missing), meter.window():
+            with pytest.raises(WindowError, match=missing), meter.window():
                 stop_for_a_while()
 
     def test_a_meter_that_stopped_is_refused(self, tmp_path: Path) -> None:

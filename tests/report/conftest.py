@@ -14,7 +14,8 @@ from optuna.storages import BaseStorage
 from optuna.trial import TrialState
 
 from nasopt.database import open_storage
-from nasopt.records import Cost, Outcome, StudyKeys, TrialKeys, split_metric, worst
+from nasopt.metrics import split_metric, worst
+from nasopt.records import Cost, Outcome, StudyKeys, TrialKeys
 from nasopt.space.big_little import BigLittleSpace
 from nasopt.spec.space import SpaceSpec
 

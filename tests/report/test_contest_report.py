@@ -5,20 +5,24 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import optuna
 import pytest
 from optuna.storages import BaseStorage
 from rich.console import Console
 
 from nasopt.errors import UsageError
+from nasopt.records import StudyKeys
 from nasopt.report import compare_views, comparison_table, write_comparison_figures, write_contest_report
 from nasopt.report.contest_figures import curves, median_surface
-from nasopt.report.contest_sections import pooled_front
+from nasopt.report.contests import by_contest, pooled_front
 from nasopt.report.leaderboard_tables import verdict
-from nasopt.report.view import Objective, StudyView, load_view
+from nasopt.report.status import status_table
+from nasopt.report.view import Objective, StudyView, load_view, study_names
 
 TWO = (("accuracy", "maximize"), ("latency_ms", "minimize"))
 THREE = (*TWO, ("energy_mj", "minimize"))
@@ -67,6 +71,56 @@ def test_the_cheaper_is_found_to_be_better(contest: Contest) -> None:
     assert not board.can_tell  # six seeds are too few for three tests
     assert "Run at least 7 seeds" in verdict(board)
     json.dumps(found.to_json(), allow_nan=False)
+
+
+def status_rows(views: Sequence[StudyView], **options: Any) -> list[str]:
+    console = Console(width=200, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
+    console.print(status_table(views, **options))
+    return console.export_text().splitlines()
+
+
+def test_the_status_of_a_contest_is_one_row(contest: Contest, write: Callable[..., Any], memory: BaseStorage) -> None:
+    contest(lambda label, seed: 8 if label == "a" else 3, seeds=[0, 1], objectives=TWO)
+    optuna.delete_study(study_name="k/c/1", storage=memory)
+    written = write("k/c/1", contest={"name": "k", "label": "c", "seed": 1, "labels": list("abc"), "seeds": [0, 1]})
+    written.completed(0.99, 99.0)
+    written.lost("infeasible")
+    written.session()
+    write("k/alone").search(2).session()
+    views = [load_view(memory, name) for name in study_names(memory)]
+    rows = status_rows(views)
+    told = "\n".join(rows)
+    assert [row.split()[0] for row in rows[3:] if row[:1] == "k"] == ["k", "k/alone"]
+    assert "6 studies, 26 of 64 trials" in told  # 2 x 8 + 3 x 3 + 1, and five studies of 8 with one of 24
+    assert told.count("1 infeasible") == 1
+    assert "#0 of k/c/1" in told  # no other has so high an accuracy
+    assert f" {len(pooled_front(views[:-1]))} " in next(row for row in rows if "26 of 64" in row)
+    assert "nasopt status --members" in told
+    singly = status_rows(views, members=True)
+    assert [row.split()[0] for row in singly[3:] if row[:1] == "k"] == [v.name for v in views]
+    assert "--members" not in "\n".join(singly)
+
+
+def test_the_report_has_the_test_scores_of_the_front(contest: Contest, memory: BaseStorage, tmp_path: Path) -> None:
+    views = contest(4, seeds=[0, 1])
+    assert "accuracy on test" not in write_contest_report(views, tmp_path).markdown.read_text()
+    first, *others = pooled_front(views)
+    assert others
+    scores = {str(first[1].number): {"accuracy": 0.8125, "images": 360.0}}
+    memory.set_study_user_attr(memory.get_study_id_from_name(first[0].name), StudyKeys.TEST_SCORES, scores)
+    content = write_contest_report([load_view(memory, v.name) for v in views], tmp_path).markdown.read_text()
+    rows = content.split("accuracy on test", 1)[1].splitlines()[2 : 3 + len(others)]
+    assert "81.2% ±4.4" in rows[0]
+    assert all("–" in row for row in rows[1:])  # not scored yet
+
+
+def test_contests_of_one_name_in_two_databases_are_two(contest: Contest) -> None:
+    views = contest(1, seeds=[0, 1])
+    names = [v.name for v in views]
+    assert [[v.name for v in group] for group in by_contest([*views, *views])] == [names, names]  # a copied database
+    elsewhere = [replace(v, spec=v.spec | {"study": {"storage": "sqlite:///b.db"}}, name=v.name + "0") for v in views]
+    assert [len(group) for group in by_contest([*views, *elsewhere])] == [6, 6]
+    assert [row.split()[0] for row in status_rows(views[:1]) if row[:1] == "k"] == ["k/a/0"]  # one alone is itself
 
 
 def test_a_control_makes_fewer_tests(contest: Contest) -> None:

@@ -15,10 +15,14 @@ from optuna.storages import BaseStorage
 
 from nasopt.database import open_storage
 from nasopt.errors import UsageError
-from nasopt.report import write_report
+from nasopt.records import StudyKeys
+from nasopt.report import stream_findings, write_report
 from nasopt.report.document import ReportFiles
 from nasopt.report.markup import Code, Grid, Paragraph, Section, html, markdown, plain
+from nasopt.report.sections import sections
+from nasopt.report.streaming import stream_section
 from nasopt.report.view import load_view
+from nasopt.streams import RoutedStream
 
 Write = Callable[..., Any]
 NASTY = "<script>alert(1)</script> | *x* `y` [z](javascript:1) ~~w~~\n# h"
@@ -103,7 +107,7 @@ def test_markdown_keeps_user_text_as_text(report: ReportFiles) -> None:
     assert "<em>x</em>" not in rendered
     assert "<s>" not in rendered
     assert rendered.count("<h1>") == 1
-    assert rendered.count("<h2>") == 11
+    assert rendered.count("<h2>") == 12
 
 
 def test_markdown_links_the_figures_beside_it(report: ReportFiles) -> None:
@@ -180,3 +184,32 @@ def test_tables_are_accessible() -> None:
     assert "<caption>what</caption>" in content
     assert '<th scope="col" class="text">a</th><th scope="col">b</th>' in content
     assert '<th scope="row" class="text">1</th><td>2</td>' in content
+
+
+@pytest.mark.parametrize(
+    ("difference", "interval"), [(0.02, (0.01, 0.03)), (0.08, (0.07, 0.09)), (-0.06, (-0.09, 0.0))]
+)
+def test_a_stream_that_the_sum_of_its_paths_does_not_stand_for(
+    write: Write, difference: float, interval: tuple[float, float]
+) -> None:
+    written = write()
+    number = written.completed(0.9, 2.0)
+    stream = RoutedStream(
+        device="local", backend="onnxruntime", provider="CPUExecutionProvider", runtime="onnxruntime 1", way="if-graph",
+        images=288, exit_rate=0.5, stream_ms=2 * (1 + difference), stream_ci95_ms=(1.9, 2.2), easy_ms=1.0, hard_ms=2.0,
+        weighted_ms=2.0, weighted_ci95_ms=(1.9, 2.1), difference=difference, difference_ci95=interval, blocks=10,
+        valid=True, seconds=3.0,
+    )  # fmt: skip
+    written.study.set_user_attr(f"{StudyKeys.STREAM}{number}", {"local": stream.to_json()})
+    view = load_view(written.study._storage, "study")
+    (table,) = stream_section(view)
+    assert isinstance(table, Grid)
+    assert table.rows[0][:4] == ("0", "local", "288", "50.0%")
+    assert f"{100 * difference:+.1f}%" in table.rows[0][-1]
+    found = list(stream_findings(view))
+    assert len(found) == (abs(difference) > 0.05)
+    if found:
+        assert ("more" if difference > 0 else "less") in found[0]
+        assert ("does not exclude" in found[0]) == (interval[1] == 0)
+        outcome = sections(view)[0]
+        assert any(isinstance(b, Paragraph) and b.warning and found[0][1:] in b.text for b in outcome.blocks)

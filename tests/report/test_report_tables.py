@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from optuna.storages import BaseStorage
 from rich.console import Console, RenderableType
 
-from nasopt.report import cost, notation, tables
+from nasopt.report import cost, notation, status, tables
 from nasopt.report.view import load_view
 
 Write = Callable[..., Any]
@@ -38,7 +38,7 @@ def test_estimated_figures_are_unmistakable(write: Write, memory: BaseStorage, j
     text = rendered(tables.front_table(view))
     assert "~12.3 ms ±5%" in text
     assert "estimated" in text.split("~12.3")[0]  # in the heading
-    assert "~12.3 ms ±5% (estimated)" in rendered(tables.status_table([view]))
+    assert "~12.3 ms ±5% (estimated)" in rendered(status.status_table([view]))
     notes = list(tables.notes(view))
     assert (
         "costs on jetson_nano are estimated, not measured; to measure, run on the board with backend: onnxruntime"
@@ -114,10 +114,10 @@ def test_status_counts_by_ending(write: Write, memory: BaseStorage) -> None:
     written.failed("device lost")
     written.running()
     written.session()
-    text = rendered(tables.status_table([load_view(memory, "study")]), width=80)
+    text = rendered(status.status_table([load_view(memory, "study")]), width=80)
     for told in ("5 of 24", "1 infeasible", "1 device lost", "1 running", "1.00 hours", "20 Wh", "8 g CO2"):
         assert told in text
-    assert "nasopt run" in rendered(tables.status_table([]))
+    assert "nasopt run" in rendered(status.status_table([]))
 
 
 def test_a_long_front_is_thinned_with_both_ends_kept(write: Write, memory: BaseStorage) -> None:
@@ -201,7 +201,7 @@ def test_the_tables_fit_a_terminal_of_80_columns(write: Write, memory: BaseStora
     written = write("quickstart", objectives).search(12)
     written.session()
     view = load_view(memory, "quickstart")
-    for table in (tables.front_table(view), tables.status_table([view])):
+    for table in (tables.front_table(view), status.status_table([view])):
         text = rendered(table, width=80)
         assert "…" not in text
         assert max(map(len, text.splitlines())) <= 80

@@ -32,7 +32,7 @@ pytest.importorskip("botorch", reason="needs botorch (pip install 'nasopt[botorc
 
 from nasopt.samplers.botorch.kernel import ArchitectureKernel, Features, KernelParameters  # noqa: E402
 from nasopt.samplers.botorch.surrogate import Surrogate, fitted_on  # noqa: E402
-from nasopt.samplers.botorch.teaching import subset, teaching_of  # noqa: E402
+from nasopt.samplers.botorch.teaching import squash, subset, teaching_of  # noqa: E402
 
 QUICK: dict[str, Any] = {"startup_trials": 5, "samples": 8, "pool": 16, "fit_steps": 2}
 
@@ -130,7 +130,7 @@ def _outcome(latency: float, spread: float, provenance: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("provenance", "known"), [("measured", True), ("predicted", False)])
 def test_noise_comes_from_measured_intervals(provenance: str, known: bool) -> None:
-    """Half the width over 1.96, in the unit of the scaled objective; a prediction's interval is no noise."""
+    """Half the width over 1.96, on the scale that is taught; a prediction's interval is no noise."""
     study = _study()
     for i in range(8):
         params = dict.fromkeys(GRID, "small") | {"p": ("small", "middle", "large")[i % 3]}
@@ -143,8 +143,18 @@ def test_noise_comes_from_measured_intervals(provenance: str, known: bool) -> No
     if not known:
         assert latency.variances is None
         return
-    unit = np.ptp(latency.values) / 7  # eight latencies, 1 ms apart; all on the front
-    np.testing.assert_allclose(latency.variances, (0.05 * unit) ** 2, rtol=1e-3)
+    losses = np.arange(8) / 7  # eight latencies, 1 ms apart; all on the front
+    slopes = (squash(losses + 1e-6) - squash(losses)) / 1e-6
+    np.testing.assert_allclose(latency.variances, (0.05 / 7 * slopes) ** 2, rtol=1e-3)
+
+
+def test_good_losses_are_told_apart_and_useless_ones_are_not() -> None:
+    losses = np.array([-0.5, 0.0, 0.1, 0.2, 1.0, 5.0, 5.1])
+    bent = squash(losses)
+    assert (np.diff(bent) > 0).all()
+    assert bent[losses == 0.0] == 0.0
+    assert bent[losses == 1.0] == pytest.approx(1.0)
+    assert bent[2] - bent[1] > 10 * (bent[6] - bent[5])
 
 
 def test_noise_is_believed() -> None:
@@ -212,7 +222,7 @@ def test_mixed_spaces_with_constraints(directions: list[str]) -> None:
         trial.set_constraint("rate", trial.params["rate"] - 0.5)
         study.tell(trial, (mixed_values(trial) * 2)[: len(directions)])
     assert all(t.state == TrialState.COMPLETE for t in study.get_trials())
-    assert len({tuple(t.params.values()) for t in study.get_trials()}) == 9
+    assert len({repr(t.params) for t in study.get_trials()}) == 9  # True and 1 are two choices
 
 
 def test_a_subset_of_many_trials_keeps_the_front(caplog: pytest.LogCaptureFixture) -> None:

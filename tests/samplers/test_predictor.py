@@ -21,8 +21,9 @@ from nasopt.errors import UsageError
 from nasopt.samplers.encoding import Encoding
 from nasopt.samplers.predictor import predictor, process, search
 from nasopt.samplers.predictor.boxes import expected_improvement, improvement, open_boxes
-from nasopt.samplers.predictor.features import Features, enumerate_points, even_points, mutate, neighbours
-from nasopt.samplers.predictor.surrogate import POWERS, Scale, moments, score
+from nasopt.samplers.predictor.features import Features, enumerate_points, mutate, neighbours
+from nasopt.samplers.predictor.surrogate import POWERS, Scale, outlook, score
+from nasopt.samplers.starting import even_points
 from nasopt.testing.samplers import SamplerSuite
 
 REFERENCE = Path(os.environ.get("NASOPT_REFERENCE", "../shared"))
@@ -199,13 +200,31 @@ def test_scales_are_monotone_and_invertible(values: list[float], power: float) -
         np.testing.assert_allclose(scale.backward(forward), wide, rtol=1e-6, atol=1e-6 * scale.unit)
 
 
-def test_moments_agree_with_draws() -> None:
+@pytest.mark.parametrize("power", POWERS)
+def test_outlook_is_the_better_side_of_a_skewed_prediction(power: float) -> None:
     rng = np.random.default_rng(0)
-    scale = Scale.of(np.array([1.0, 2.0, 5.0]), 0.0)
-    mean, deviation = moments(scale, np.array([0.3]), np.array([0.4]))
+    scale = Scale.of(np.array([1.0, 2.0, 5.0]), power)
+    middle, deviation = outlook(scale, np.array([0.3]), np.array([0.4]))
     drawn = scale.backward(0.3 + 0.4 * rng.standard_normal(400_000))
-    assert mean[0] == pytest.approx(drawn.mean(), rel=0.01)
-    assert deviation[0] == pytest.approx(drawn.std(), rel=0.02)
+    better, median = np.quantile(drawn, [0.158655, 0.5])
+    assert middle[0] == pytest.approx(median, rel=0.01)
+    assert deviation[0] == pytest.approx(median - better, rel=0.02)
+
+
+def test_choices_that_parameters_share_are_counted_by_name() -> None:
+    """Whatever the order of the names; parameters with other choices, and missing ones, are left out."""
+    space: dict[str, BaseDistribution] = {
+        "a": CategoricalDistribution(["x", "y", "z"]),
+        "b": CategoricalDistribution(["z", "y", "x"]),
+        "c": CategoricalDistribution(["y", "x", "z"]),
+        "d": CategoricalDistribution(["y", "x"]),
+    }
+    encoding = Encoding(space)
+    features = Features(encoding)
+    rows = np.array([encoding.encode({"a": "x", "b": "x", "c": "z", "d": "x"}), encoding.encode({"a": "y", "b": "z"})])
+    counts = features(rows)[:, -3:] * np.sqrt(3)
+    np.testing.assert_allclose(counts, [[2, 0, 1], [0, 1, 1]])  # x, y, z
+    assert [len(group) for group in features.groups[-3:]] == [1, 1, 1]
 
 
 def test_score_prefers_the_truth() -> None:

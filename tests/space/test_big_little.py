@@ -21,6 +21,7 @@ from nasopt.spec.space import SpaceSpec
 EVERYTHING = SpaceSpec.model_validate(
     {
         "resolution": [8, 16, 32],
+        "precision": ["int8", "fp32"],
         "channels": [8, 12, 16],
         "strides": [1, 2, 1],
         "little": {"width": {"low": 0.1, "high": 0.7, "step": 0.1}, "depth": {"low": 1, "high": 3}},
@@ -141,3 +142,18 @@ def test_a_range_of_thresholds_is_spread_evenly() -> None:
     assert sum(found) / len(found) == pytest.approx(0.4)
     assert 0.2 < min(found) < 0.22
     assert 0.58 < max(found) < 0.6
+
+
+@pytest.mark.parametrize("choice", [None, "int8", ["int8"]])
+def test_a_single_precision_is_no_parameter(choice: Any) -> None:
+    spec = SpaceSpec.model_validate({"precision": choice})
+    space = BigLittleSpace(spec, native_resolution=8, native_precision="fp16")
+    assert "precision" not in space.distributions
+    assert space.precisions() == ("fp16" if choice is None else "int8",)
+
+
+def test_several_precisions_double_the_space() -> None:
+    plain = BigLittleSpace(SpaceSpec(), native_resolution=8)
+    both = BigLittleSpace(SpaceSpec.model_validate({"precision": ["fp32", "int8"]}), native_resolution=8)
+    assert both.cardinality().discrete == 2 * plain.cardinality().discrete
+    assert both.precisions() == ("fp32", "int8")

@@ -60,7 +60,7 @@ class StandIn:
         quality = {"accuracy": 1 - 1 / (1 + size) - 0.1 * abs(candidate.tau - 0.8), "exit_rate": candidate.tau}
         return Outcome(quality=quality, costs={"macs": Cost(value=value, ci95=(value, value), provenance="computed")})
 
-    def score_test(self, params: Mapping[str, Any], weights: Path) -> Mapping[str, float]:
+    def score_test(self, params: Mapping[str, Any], files: Mapping[str, Path]) -> Mapping[str, float]:
         raise AssertionError("no test reads this")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import multiprocessing
 import random
 from collections import Counter
@@ -11,14 +12,27 @@ from uuid import uuid4
 
 import optuna
 import pytest
+from rich.console import Console
 
 from nasopt.database import open_storage
-from nasopt.errors import StudyChangedError, StudyNotFoundError, UsageError
+from nasopt.errors import CacheError, SamplerError, StudyChangedError, StudyNotFoundError, UsageError
 from nasopt.records import StudyKeys, TrialKeys
-from nasopt.report import compare_views
+from nasopt.report import compare_views, status_table
+from nasopt.report.contests import pooled_front
 from nasopt.spec.contest import ContestSpec
-from nasopt.study import find_studies, find_study, find_views, open_contest, run, run_contest
-from nasopt.study.events import ContestOpened, Event, TrialEnded, TrialStarted
+from nasopt.study import (
+    Study,
+    completing,
+    find_studies,
+    find_study,
+    find_views,
+    open_contest,
+    open_study,
+    run,
+    run_contest,
+    study_json,
+)
+from nasopt.study.events import CompetitorOut, ContestOpened, Event, TrialEnded, TrialStarted
 from tests.study.stand_in import StandIn, contest_here, contest_until_killed, make_contest, make_spec
 
 context = multiprocessing.get_context("forkserver")
@@ -177,6 +191,46 @@ def test_a_competitor_that_cannot_go_on_leaves_the_others_alone(tmp_path: Path) 
     assert all("macs_hard<=1" in reason for reason in result.out.values())
 
 
+@pytest.mark.parametrize("where", ["sample_relative", "after_trial"])
+def test_a_sampler_that_raises_ends_alone_and_is_taken_up_again(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = make_contest("memory", study__trials=3)
+    storage = open_storage("memory")
+    original = getattr(optuna.samplers.TPESampler, where)
+
+    def raising(self: Any, study: optuna.Study, trial: Any, *rest: Any) -> Any:
+        if study.study_name == "c/tpe/1" and trial.number == 2:
+            raise ValueError("no such kernel\nand more lines")
+        return original(self, study, trial, *rest)
+
+    events: list[Event] = []
+    with monkeypatch.context() as patched:
+        patched.setattr(optuna.samplers.TPESampler, where, raising)
+        result = run_contest(spec, problem=StandIn(spec), storage=storage, listener=events.append)
+    assert list(result.out) == ["c/tpe/1"]
+    assert result.out["c/tpe/1"].startswith("sampler tpe raised ValueError: no such kernel (")
+    assert [e.study for e in events if isinstance(e, CompetitorOut)] == ["c/tpe/1"]
+    assert [r.finished for r in result.runs if r.study.name != "c/tpe/1"] == [3] * 5
+    assert not any(t.state.name == "RUNNING" for r in result.runs for t in r.study.optuna.trials)
+    again = run_contest(spec, problem=StandIn(spec), storage=storage)
+    assert not again.out
+    assert [r.finished for r in again.runs] == [3] * 6
+
+
+def test_a_single_study_says_in_one_line_what_its_sampler_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = make_spec("memory", study__trials=2)
+    storage = open_storage("memory")
+
+    def raising(*_: Any) -> Any:
+        raise RuntimeError
+
+    monkeypatch.setattr(optuna.samplers.RandomSampler, "sample_independent", raising)
+    with pytest.raises(SamplerError, match=r"^sampler random raised RuntimeError: RuntimeError .*--log-file"):
+        run(spec, problem=StandIn(spec), storage=storage)
+    (trial,) = open_study(spec, storage=storage).optuna.trials
+    assert (trial.state.name, trial.user_attrs[TrialKeys.ENDED]) == ("FAIL", "interrupted")
+    assert "raised RuntimeError" in trial.user_attrs[TrialKeys.REASON]
+
+
 def test_a_contest_is_found_by_file_and_by_name(quiet: ContestSpec, tmp_path: Path) -> None:
     url = quiet.study.storage
     names = [e.spec.study.name for e in quiet.entries()]
@@ -197,6 +251,36 @@ def test_a_contest_is_compared_by_competitor(quiet: ContestSpec) -> None:
     assert found.leaderboard.seeds == (0, 1)
     assert len({(t.by, t.fraction) for t in found.leaderboard.tests}) == 6  # nothing is charged by arithmetic
     assert all(0 < t.wall_s < 60 for v in views for t in v.trials)
+
+
+def test_its_status_is_one_row_and_its_json_all_studies(quiet: ContestSpec) -> None:
+    views = find_views(["c"], quiet.study.storage)
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(status_table(views))
+    assert "c      6 studies, 24 of 24 trials" in console.export_text()
+    told = [study_json(view) for view in views]
+    assert [t["study"] for t in told] == [e.spec.study.name for e in quiet.entries()]
+    assert all(t["study"] == "{contest}/{label}/{seed}".format(**t["contest"]) for t in told)
+
+
+def test_its_report_scores_the_front_of_all_together(quiet: ContestSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+    studies = open_contest(quiet)
+    opened: list[str] = []
+    scored: list[tuple[str, int]] = []
+
+    def score(study: Study, *, problem: str, only: set[int]) -> None:
+        if scored:
+            raise CacheError("the weights are gone")
+        scored.extend((study.name, number) for number in only)
+
+    monkeypatch.setattr(completing, "open_problem", lambda spec: opened.append(spec.study.name))
+    monkeypatch.setattr(completing, "score_front", score)
+    lacks = list(completing.complete_contest(studies))
+    front = [(view.name, trial.number) for view, trial in pooled_front([study.view() for study in studies])]
+    name = next(s.name for s in studies if s.name in {name for name, _ in front})
+    assert sorted(scored) == sorted(member for member in front if member[0] == name)
+    assert lacks == ["scores on the test split: the weights are gone"] * (len({name for name, _ in front}) > 1)
+    assert len(opened) == 1  # the data are loaded once
 
 
 def test_the_search_cost_is_shared_out(quiet: ContestSpec) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ import pytest
 from optuna.trial import TrialState
 
 from nasopt.errors import (
+    DeviceLostError,
+    DeviceRefusedError,
     InfeasibleStudyError,
     MeasurementError,
     NasoptError,
@@ -21,7 +24,7 @@ from nasopt.errors import (
 from nasopt.records import StudyKeys, TrialKeys
 from nasopt.study import find_study, find_views, open_study, run
 from nasopt.study.claims import slot_seed
-from nasopt.study.events import Event, TrialEnded
+from nasopt.study.events import Event, TrialEnded, TrialStarted
 from tests.study.stand_in import LIGHTER, StandIn, diverge, make_spec
 
 
@@ -105,6 +108,81 @@ def test_a_failed_measurement_teaches_nothing_and_three_in_a_row_end_the_run() -
     failed = [t for t in study.get_trials() if t.user_attrs[TrialKeys.ENDED] == "measurement failed"]
     assert [t.state for t in failed] == [TrialState.FAIL] * 3
     assert run(spec, problem=StandIn(spec), storage=storage).finished == 8
+
+
+def lost_at(*calls: int) -> Any:
+    """A fault of a device that goes away at these evaluations, from 1 on."""
+    count = itertools.count(1)
+
+    def fault(_: Any) -> None:
+        if next(count) in calls:
+            raise DeviceLostError("the board was away for 60 s")
+
+    return fault
+
+
+def test_a_trial_that_lost_its_device_is_set_aside_and_taken_up_again() -> None:
+    spec, storage, seen = make_spec("memory"), optuna.storages.InMemoryStorage(), []
+    undisturbed = StandIn(spec)
+    run(spec, problem=undisturbed)
+    problem = StandIn(spec, fault=lost_at(3, 4, 8))
+    result = run(spec, problem=problem, storage=storage, listener=seen.append)
+    trials = trials_of(result)
+    done = [t for t in trials if t.user_attrs[TrialKeys.ENDED] == "completed"]
+    assert len(done) == 8
+    assert all(t.state.is_finished() for t in trials)
+    assert sorted(map(str, problem.evaluated)) == sorted(map(str, undisturbed.evaluated))  # random draws: the same ones
+    ends = [e for e in seen if isinstance(e, TrialEnded) and e.ended == "device lost"]
+    assert [e.aside for e in ends] == [True] * 3
+    adopted = [e.number for e in seen if isinstance(e, TrialStarted) and e.adopted]
+    assert set(adopted) == {e.number for e in ends}
+    assert not any(t.user_attrs[TrialKeys.ENDED] == "device lost" for t in trials)
+
+
+def test_a_device_that_stays_away_ends_the_run_and_loses_nothing() -> None:
+    spec, storage = make_spec("memory"), optuna.storages.InMemoryStorage()
+    message = r"3 trials in a row failed, .*was away for 60 s; 3 set aside are taken up again with their parameters"
+    with pytest.raises(NasoptError, match=message):
+        run(spec, problem=StandIn(spec, fault=lost_at(*range(2, 100))), storage=storage)
+    study = optuna.load_study(study_name="stand-in", storage=storage)
+    left = {t.number: t.params for t in study.get_trials() if t.state == TrialState.RUNNING}
+    assert len(left) == 3
+    result = run(spec, problem=StandIn(spec), storage=storage)
+    assert result.finished == 8
+    again = {t.number: t for t in trials_of(result) if t.number in left}
+    assert {n: t.params for n, t in again.items()} == left
+    assert {t.state for t in again.values()} == {TrialState.COMPLETE}
+
+
+def test_a_network_that_always_loses_the_device_is_given_up_in_the_end() -> None:
+    spec, storage = make_spec("memory"), optuna.storages.InMemoryStorage()
+    poison: list[Any] = []
+
+    def fault(params: Any) -> None:
+        if not poison:
+            poison.append(params)
+        if params == poison[0]:
+            raise DeviceLostError("the board restarts")
+
+    trials = trials_of(run(spec, problem=StandIn(spec, fault=fault), storage=storage))
+    (given_up,) = [t for t in trials if t.user_attrs[TrialKeys.ENDED] == "device lost"]
+    assert given_up.state == TrialState.FAIL
+    assert given_up.params == poison[0]
+    assert sum(t.user_attrs[TrialKeys.ENDED] == "completed" for t in trials) == 8
+
+
+def test_a_device_that_needs_a_person_ends_the_run_at_once_and_keeps_the_trial() -> None:
+    spec, storage = make_spec("memory"), optuna.storages.InMemoryStorage()
+
+    def fault(_: Any) -> None:
+        raise DeviceRefusedError("its host key changed; compare it")
+
+    with pytest.raises(DeviceRefusedError, match="compare it"):
+        run(spec, problem=StandIn(spec, fault=fault), storage=storage)
+    study = optuna.load_study(study_name="stand-in", storage=storage)
+    (left,) = [t for t in study.get_trials() if not t.state.is_finished()]
+    result = run(spec, problem=StandIn(spec), storage=storage)
+    assert next(t for t in trials_of(result) if t.number == left.number).state == TrialState.COMPLETE
 
 
 def test_a_changed_file_is_refused_with_the_keys_that_differ(tmp_path: Path) -> None:

@@ -23,7 +23,8 @@ from pydantic_core import PydanticUndefined
 from nasopt import plugins, shipped
 from nasopt.cli import app
 from nasopt.hardware import DeviceProfile, load_profile, profiles
-from nasopt.records import METRICS, TimingProtocol
+from nasopt.metrics import METRICS
+from nasopt.records import TimingProtocol
 from nasopt.spec.contest import ContestSection, ContestSpec, file_schema, load_file
 from nasopt.spec.study import StudySpec
 
@@ -189,8 +190,12 @@ def test_the_guide_to_devices_is_true(tmp_path: Path) -> None:
         assert row[1].startswith(computed if profile.backend.name == "predicted" else "measured")
         assert profile.meter.name == "none" or f"`{profile.meter.name}`" in row[2]
         assert row[3] == ("yes" if profile.verified else "never verified on hardware")
-    (tmp_path / "bench_board.yaml").write_text(blocks(page, "yaml")[0])
-    assert load_profile(tmp_path / "bench_board.yaml").meter.options["watts"] == "power_w"
+    examples = [text for text in blocks(page, "yaml") if text.startswith("name: ")]
+    for number, text in enumerate(examples):
+        (tmp_path / f"{number}.yaml").write_text(text)
+    written = {p.name: p for p in (load_profile(tmp_path / f"{n}.yaml") for n in range(len(examples)))}
+    assert written["bench_board"].meter.options["watts"] == "power_w"
+    assert written["bench_pi"].backend.name == "ssh"
     keys_listed = {k for row in rows(page) if len(row) == 2 for k in re.findall(r"`(\w+)`", row[0])}
     assert set(DeviceProfile.model_fields) <= keys_listed
     for meter in ("rapl", "nvml", "ina3221", "pi5-pmic", "iio", "trace-file"):
@@ -234,7 +239,14 @@ def test_the_example_sampler_backend_and_meter_serve_a_study(plugin: Path) -> No
         "hardware": {
             "device": ["local", "plain.yaml"],
             "meter": "wattmeter",
-            "protocol": {"warmup_s": 0.0, "min_runs": 20, "min_s": 0.02, "max_s": 0.3, "blocks": 4, "drift_limit": 0.5},
+            "protocol": {
+                "warmup_s": 0.0,
+                "min_runs": 20,
+                "min_s": 0.02,
+                "max_s": 0.3,
+                "blocks": 4,
+                "tight_enough": 1.0,
+            },
         },
         "objectives": ["accuracy", "latency_ms@plain", "energy_mj@local"],
         "sampler": {"name": "mutation", "options": {"start": 1, "changes": 3}},

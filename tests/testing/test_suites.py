@@ -52,6 +52,7 @@ TINY = {
     "study": {"name": "tiny", "storage": "memory"},
     "data": {"name": "digits", "train_images": 200},
     "space": {
+        "precision": "fp32",
         "channels": [8, 12],
         "strides": [2, 1],
         "little": {"width": [0.25, 0.5], "depth": 1, "kernel": 3, "expansion": [1, 2]},
@@ -60,7 +61,7 @@ TINY = {
     "training": {"supernet": {"epochs": 1}, "cotrain": {"epochs": 1}, "device": "cpu", "threads": 1},
     "hardware": {
         "device": ["local", "jetson_nano"],
-        "protocol": {"warmup_s": 0.0, "min_runs": 20, "min_s": 0.02, "max_s": 0.5, "blocks": 4, "drift_limit": 0.5},
+        "protocol": {"warmup_s": 0.0, "min_runs": 20, "min_s": 0.02, "max_s": 0.5, "blocks": 4, "tight_enough": 1.0},
     },
     "objectives": ["accuracy", "latency_ms@local"],
 }

@@ -127,7 +127,9 @@ class Meter:
         import time
 
         self.read += 1
-        window = Window(energy_mj=0.0) if self.fault == "zero while open" else Window()
+        window = Window()
+        if self.fault == "zero while open":
+            window.energy_mj = 0.0
         start = time.perf_counter()
         try:
             yield window
@@ -220,7 +222,7 @@ class Curve:
         costs = {"params": Cost(value=value, ci95=ci95, provenance="computed")}
         return Outcome(quality=quality, costs=costs, details=details)
 
-    def score_test(self, params: Mapping[str, Any], weights: Path) -> Mapping[str, float]:
+    def score_test(self, params: Mapping[str, Any], files: Mapping[str, Path]) -> Mapping[str, float]:
         raise NotImplementedError
 
 

@@ -3,26 +3,12 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from nasopt.errors import SensorError
+from nasopt.hardware.agent.windows import FULL_WINDOW_UPDATES, LEAST_UPDATES, Window, refuse_short
 from nasopt.records import Provenance
 
-LEAST_UPDATES = 10
-"""Sensor updates below which a window is refused."""
-FULL_WINDOW_UPDATES = 50
-"""Sensor updates that a window around a network holds at least."""
-
-
-@dataclass(slots=True)
-class Window:
-    """What a meter saw between entering and leaving a window. Filled when the window closes."""
-
-    energy_mj: float = float("nan")
-    """Energy of the whole window, in millijoules."""
-    seconds: float = float("nan")
-    """Length of the window by the meter's own timestamps."""
+__all__ = ["FULL_WINDOW_UPDATES", "LEAST_UPDATES", "EnergyMeter", "LoadModel", "Paced", "Window", "refuse_short"]
 
 
 @runtime_checkable
@@ -51,16 +37,10 @@ class LoadModel(Protocol):
 class Paced(Protocol):
     """A meter that says how often its sensor is updated, so that windows are long enough for it."""
 
-    update_s: float
-    """Time between two updates, in seconds."""
-    shortest_s: float
-    """Windows shorter than this are refused."""
+    @property
+    def update_s(self) -> float:
+        """Time between two updates, in seconds."""
 
-
-def refuse_short(sensor: str, seconds: float, shortest_s: float) -> None:
-    """Raises SensorError for a window in which the sensor had no time to say anything."""
-    if seconds < shortest_s:
-        raise SensorError(
-            f"{sensor}: a window of {seconds:.3g} s is too short, expected at least {shortest_s:.3g} s",
-            "use longer windows (hardware.protocol.energy_window_s)",
-        )
+    @property
+    def shortest_s(self) -> float:
+        """Windows shorter than this are refused."""

@@ -2,35 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from pathlib import Path
 
-from nasopt.errors import SensorError
-from nasopt.hardware.meters.base import LEAST_UPDATES, Window
-from nasopt.hardware.meters.counters import counted_window
-from nasopt.hardware.meters.files import read_int, read_text
-from nasopt.records import Provenance
-
-DEVICES = Path("/sys/bus/iio/devices")
-_CHANNEL = re.compile(r"^CH\d+(?:\(T=\d+\))?\[(\w+)\],\s*(\d+)$", re.MULTILINE)
-_COUNTS, _LEAST_UPDATE_S = 20, 0.05
-"""A Pixel's driver refreshes its counters every 50 ms at most, and not before this many conversions."""
-_DEFAULT_RATE_HZ = 125.0
-_ALLOW = "read it as root (adb root), or on a build that lets the shell read it"
+from nasopt.hardware.agent.sensor_iio import DEVICES
+from nasopt.hardware.meters.sensor import SensorMeter
 
 
-class IioMeter:
-    """Sum of chosen rails of on-device power monitors (ODPM): `energy_value`, in microwatt-seconds.
-
-    Also the generic counters of Linux' IIO interface: `in_energyN_raw` times `in_energyN_scale`, in joules, called
-    `in_energyN_label`. Which rails make up a processor differs from phone to phone and none is the total, so they are
-    named. A phone on USB charges its battery through other rails; unplug it.
-    """
+class IioMeter(SensorMeter):
+    """Sum of chosen rails of on-device power monitors (ODPM), see `agent.sensor_iio`."""
 
     name = "iio"
-    provenance: Provenance = "measured"
 
     def __init__(self, rails: Sequence[str] = (), root: Path = DEVICES) -> None:
         """`rails` are the labels to sum, `root` the folder of the devices.
@@ -38,64 +20,4 @@ class IioMeter:
         Raises:
             SensorError: no counter, no such rail, or no permission.
         """
-        self._folders = sorted(root.glob("iio:device*"))
-        found = self._counters()
-        if not found:
-            raise SensorError(
-                f"no energy counter under {root}", "use a Pixel 6 or later, or a board with a power monitor; else none"
-            )
-        labels = ", ".join(sorted(found))
-        if not rails:
-            raise SensorError("the meter iio does not know which rails make up the processor", f"name some of {labels}")
-        if unknown := [label for label in rails if label not in found]:
-            raise SensorError(f"no rail {unknown[0]!r}", f"set the option rails to some of those here: {labels}")
-        self._rails = tuple(dict.fromkeys(rails))
-        self.update_s = max(_update_s(folder) for folder in self._folders)
-        self.shortest_s = LEAST_UPDATES * self.update_s
-
-    def describe(self) -> dict[str, str | int | float]:
-        """The rails that are summed."""
-        return {"rails": "+".join(self._rails)}
-
-    def window(self) -> AbstractContextManager[Window]:
-        """Energy between entering and leaving.
-
-        Raises:
-            SensorError: a counter cannot be read, did not move or was reset.
-        """
-        return counted_window(self._read, sensor=self.name, shortest_s=self.shortest_s)
-
-    def _read(self) -> dict[str, int]:
-        found = self._counters()
-        if gone := [label for label in self._rails if label not in found]:
-            raise SensorError(f"{self.name}: the rail {gone[0]} is gone", "select it again in enabled_rails")
-        return {label: found[label] for label in self._rails}
-
-    def _counters(self) -> dict[str, int]:
-        """Microjoules by rail, of all devices."""
-        found: dict[str, int] = {}
-        for folder in self._folders:
-            if (folder / "energy_value").exists():
-                text = read_text(folder / "energy_value", allow=_ALLOW)
-                found |= {label: int(value) for label, value in _CHANNEL.findall(text)}
-            for raw in sorted(folder.glob("in_energy*_raw")):
-                channel = raw.name.removesuffix("_raw")
-                label_file = folder / f"{channel}_label"
-                label = read_text(label_file) if label_file.exists() else channel
-                found[label] = round(read_int(raw, allow=_ALLOW) * _scale(folder / f"{channel}_scale") * 1e6)
-        return found
-
-
-def _update_s(folder: Path) -> float:
-    path = folder / "sampling_rate"
-    found = re.search(r"\d+(?:\.\d+)?", read_text(path)) if path.exists() else None
-    rate_hz = float(found.group()) if found else _DEFAULT_RATE_HZ
-    return max(_LEAST_UPDATE_S, _COUNTS / rate_hz) if rate_hz > 0 else _COUNTS / _DEFAULT_RATE_HZ
-
-
-def _scale(path: Path) -> float:
-    text = read_text(path)
-    try:
-        return float(text)
-    except ValueError:
-        raise SensorError(f"{path} holds {text[:40]!r}, expected a number", "check the sensor's driver") from None
+        super().__init__(rails=list(rails), root=str(root))

@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-import re
-import subprocess
-from contextlib import AbstractContextManager
 from typing import Literal
 
-from nasopt.errors import SensorError
-from nasopt.hardware.meters.base import Window
-from nasopt.hardware.meters.sampling import Sampler
-from nasopt.records import Provenance
-
-_VALUE = re.compile(r"(\w+)_([AV])\s+(?:current|volt(?:age)?)\(\d+\)=([-+.\d]+)[AV]")
-_FIT_SLOPE, _FIT_WATTS = 1.1451, 0.5879
-_TIMEOUT_S = 2.0
+from nasopt.hardware.meters.sensor import SensorMeter
 
 
-class PiPmicMeter:
-    """Sum over the rails of volts times amperes by `vcgencmd pmic_read_adc`, sampled.
-
-    The rails do not include what draws from 5 V directly (USB, HATs, fan) nor the converters' losses. The community's
-    fit to a meter at the plug, total = 1.1451 x sum + 0.5879 W, puts the losses of one board in; with it the energy
-    is `predicted`, of unpublished error. Every sample is a process of its own, so they are few.
-    """
+class PiPmicMeter(SensorMeter):
+    """Sum over the rails of volts times amperes, sampled, see `agent.sensor_pmic`; `predicted` with the fit."""
 
     name = "pi5-pmic"
 
@@ -40,59 +25,5 @@ class PiPmicMeter:
         Raises:
             SensorError: no vcgencmd, no permission, or no such chip.
         """
-        self._command, self._fit = command, total == "fit"
-        self.provenance: Provenance = "predicted" if self._fit else "measured"
-        self._names = sorted(self._rails())
-        self._sampler = Sampler(self._watts, sensor=self.name, interval_s=interval_s)
-        self.update_s, self.shortest_s = self._sampler.update_s, self._sampler.shortest_s
-
-    def describe(self) -> dict[str, str | int | float]:
-        """The rails that are summed and what is made of the sum."""
-        whole = f"community fit {_FIT_SLOPE} x sum(V I) + {_FIT_WATTS} W" if self._fit else "sum(V I) of the rails"
-        return {"rails": "+".join(self._names), "total": f"{whole}; without loads on 5 V"}
-
-    def window(self) -> AbstractContextManager[Window]:
-        """Energy between entering and leaving; see `Sampler.window`."""
-        return self._sampler.window()
-
-    def _watts(self) -> float:
-        rails = self._rails()
-        if sorted(rails) != self._names:
-            raise SensorError(f"{self.name}: the rails changed to {', '.join(sorted(rails))}", "measure again")
-        sum_w = sum(rails.values())
-        return _FIT_SLOPE * sum_w + _FIT_WATTS if self._fit else sum_w
-
-    def _rails(self) -> dict[str, float]:
-        """Watts by rail, of the rails with both a voltage and a current."""
-        values: dict[str, dict[str, float]] = {}
-        for rail, unit, number in _VALUE.findall(self._printed()):
-            values.setdefault(rail, {})[unit] = float(number)
-        watts = {rail: found["A"] * found["V"] for rail, found in values.items() if len(found) == 2}
-        if not watts:
-            raise SensorError(
-                f"{self.name}: {self._command} pmic_read_adc names no rail with volts and amperes",
-                "only the Raspberry Pi 5 has this sensor; use trace-file with an external power meter elsewhere",
-            )
-        return watts
-
-    def _printed(self) -> str:
-        try:
-            done = subprocess.run(
-                [self._command, "pmic_read_adc"], capture_output=True, text=True, timeout=_TIMEOUT_S, check=False
-            )
-        except FileNotFoundError:
-            raise SensorError(
-                f"{self.name}: no command {self._command}", "only Raspberry Pi OS has it; set the option command"
-            ) from None
-        except PermissionError:
-            raise SensorError(f"{self.name}: may not run {self._command}", f"chmod a+x {self._command}") from None
-        except subprocess.TimeoutExpired:
-            raise SensorError(f"{self.name}: no answer within {_TIMEOUT_S:.0f} s", "restart the board") from None
-        if done.returncode != 0 or "error" in done.stdout:
-            said = (done.stderr or done.stdout).strip().partition("\n")[0]
-            raise SensorError(
-                f"{self.name}: {self._command} pmic_read_adc failed: {said or f'exit status {done.returncode}'}",
-                "let this user read /dev/vcio (sudo usermod -aG video $USER, then log in again); boards before the "
-                "Raspberry Pi 5 have no such sensor",
-            )
-        return done.stdout
+        super().__init__(total=total, command=command, interval_s=interval_s)
+        self.provenance = "predicted" if total == "fit" else "measured"

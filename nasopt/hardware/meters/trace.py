@@ -12,8 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from nasopt.errors import SensorError
+from nasopt.errors import SensorError, WindowError
 from nasopt.hardware.meters.base import LEAST_UPDATES, Window, refuse_short
+from nasopt.hardware.refusals import translated
 from nasopt.records import Provenance
 
 _LOOK_BACK_BYTES = 1 << 16
@@ -104,7 +105,8 @@ class TraceFileMeter:
         start = time.time() + self._offset_s
         yield window
         end = time.time() + self._offset_s
-        refuse_short(self.name, end - start, self.shortest_s)
+        with translated():
+            refuse_short(self.name, end - start, self.shortest_s)
         times, watts = self._rows_up_to(end, begin)
         window.energy_mj = 1e3 * self._joules(times, watts, start, end)
         window.seconds = end - start
@@ -184,7 +186,7 @@ class TraceFileMeter:
     def _refuse_gaps(self, steps: np.ndarray[tuple[int], np.dtype[np.float64]], seconds: float) -> None:
         missing = int(np.maximum(np.floor(steps / self.update_s + 0.25) - 1, 0).sum())
         if missing > _LARGEST_LOSS * (len(steps) + missing):
-            raise SensorError(
+            raise WindowError(
                 f"{self.name}: {missing} of {len(steps) + missing} rows are missing in {seconds:.3g} s, the longest "
                 f"gap is {steps.max():.3g} s, more than {_LARGEST_LOSS:.0%}",
                 f"let the meter write every {self.update_s:g} s, or set the option interval_s to what it does",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 from typing import Literal
 
@@ -17,6 +18,8 @@ from nasopt.hardware.prediction.validation import Errors
 from nasopt.spec.base import Section
 
 Quantity = Literal["latency_ms", "energy_mj"]
+Yardstick = Literal["processor time", "ratio", "median"]
+"""What tells latencies: the ratio to the reference network, in processor time or by the clock, or the median."""
 
 
 class Anchor(Section):
@@ -27,6 +30,7 @@ class Anchor(Section):
     side: int = Field(ge=1)
     size: int = Field(ge=1)
     stride: int = Field(ge=1)
+    batch: int = Field(default=1, ge=1)
     weight: float
 
     def kernel(self) -> Kernel:
@@ -39,6 +43,7 @@ class Anchor(Section):
             side=self.side,
             size=self.size,
             stride=self.stride,
+            batch=self.batch,
         )
 
 
@@ -48,6 +53,8 @@ class Predictor(Section):
     rates: dict[str, float]
     """Cost of a unit of each quantity, see `prediction.model`."""
     length: float = Field(gt=0)
+    lanes: int = Field(default=1, ge=1)
+    """Channels that the device packs into a vector, see `prediction.quantities`."""
     anchors: list[Anchor] = Field(default=[])
     factor: float = Field(ge=1)
     """The 95% interval of a network inside the domain is its prediction divided and multiplied by this."""
@@ -64,12 +71,21 @@ class Predictor(Section):
     ) -> Predictor:
         """The record of a fitted model."""
         anchors = [
-            Anchor(kind=k.kind, channels=k.channels, side=k.side, size=k.size, stride=k.stride, weight=weight)
+            Anchor(
+                kind=k.kind,
+                channels=k.channels,
+                side=k.side,
+                size=k.size,
+                stride=k.stride,
+                batch=k.batch,
+                weight=weight,
+            )
             for k, weight in model.anchors
         ]
         return cls(
             rates={name: rate for name, rate in model.rates.items() if rate > 0 or name.endswith(".starts")},
             length=model.length,
+            lanes=model.lanes,
             anchors=anchors,
             factor=factor,
             factor_outside=max(factor, factor_outside),
@@ -80,7 +96,22 @@ class Predictor(Section):
     def model(self) -> KernelModel:
         """The model that these numbers are."""
         anchors = tuple((a.kernel(), a.weight) for a in self.anchors)
-        return KernelModel(rates=self.rates, anchors=anchors, length=self.length)
+        return KernelModel(rates=self.rates, anchors=anchors, length=self.length, lanes=self.lanes)
+
+
+class Origin(Section):
+    """How the costs of a calibration of one's own were taken."""
+
+    backend: str
+    provider: str
+    taken: dt.date
+    by: Yardstick
+    reference_ms: float | None = None
+    """What the reference took, in the median over the whole calibration: latencies hold while it does."""
+    seconds: float = Field(ge=0)
+    """Of measuring."""
+    steady: float = Field(ge=0, le=1)
+    """Share of measurements during which the machine kept to its baseline."""
 
 
 class Calibration(Section):
@@ -97,6 +128,8 @@ class Calibration(Section):
     """How many the fit has seen."""
     domain: Domain
     quantities: dict[Quantity, Predictor] = Field(min_length=1)
+    origin: Origin | None = None
+    """None for published figures."""
 
     def predict(self, quantity: Quantity, kernels: tuple[Kernel, ...]) -> tuple[float, tuple[float, float]]:
         """Cost of one run and its 95% interval."""

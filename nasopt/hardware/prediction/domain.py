@@ -25,6 +25,8 @@ class Seen(Section):
     sizes: list[int]
     """Sides of the window."""
     strides: list[int]
+    batches: tuple[int, int] = (1, 1)
+    """Fewest and most inputs of a run."""
 
 
 class Domain(Section):
@@ -83,6 +85,7 @@ def _seen(kernels: Sequence[Kernel]) -> Seen:
         sides=ends(k.side for k in kernels),
         sizes=sorted({k.size for k in kernels}),
         strides=sorted({k.stride for k in kernels}),
+        batches=ends(k.batch for k in kernels),
     )
 
 
@@ -92,6 +95,8 @@ def _beyond(kernel: Kernel, seen: Seen) -> list[str]:
         found.append(f"{kernel.kind} {kernel.size}x{kernel.size} (seen: {_listed(seen.sizes)})")
     if kernel.stride not in seen.strides:
         found.append(f"{kernel.kind} of stride {kernel.stride} (seen: {_listed(seen.strides)})")
+    if not seen.batches[0] <= kernel.batch <= seen.batches[1]:
+        found.append(f"batch {kernel.batch} (seen: {' to '.join(map(str, sorted(set(seen.batches))))})")
     for name, value, (low, high) in (
         ("input channels", kernel.channels[0], seen.inputs),
         ("output channels", kernel.channels[1], seen.outputs),

@@ -42,6 +42,8 @@ class Kernel:
     size: int = 1
     """Side of the window of a convolution or pooling."""
     stride: int = 1
+    batch: int = 1
+    """Inputs that one run handles, where the first axis of the output counts them."""
 
 
 @dataclass(slots=True)
@@ -139,6 +141,7 @@ def _kernel(node: onnx.NodeProto, state: _Rewriting, readers: Counter[str]) -> K
         side=max(shape[2:], default=1),
         size=max(_attribute(node, "kernel_shape", (1,))),
         stride=max(_attribute(node, "strides", (1,))),
+        batch=_batch(shape),
     )
 
 
@@ -170,6 +173,7 @@ def _convolution(node: onnx.NodeProto, state: _Rewriting) -> Kernel:
         side=max(shape[2:], default=1),
         size=size,
         stride=max(_attribute(node, "strides", (1,))),
+        batch=_batch(shape),
     )
 
 
@@ -184,11 +188,16 @@ def _product(node: onnx.NodeProto, state: _Rewriting) -> Kernel:
         written=float(math.prod(shape)),
         weights=float(sum(state.size(n) for n in stored)),
         channels=(depth, shape[-1]),
+        batch=_batch(shape),
     )
 
 
 def _channels(shape: tuple[int, ...]) -> int:
     return shape[1] if len(shape) > 1 else 1
+
+
+def _batch(shape: tuple[int, ...]) -> int:
+    return max(1, shape[0]) if len(shape) > 1 else 1
 
 
 def _attribute(node: onnx.NodeProto, name: str, otherwise: Iterable[int]) -> tuple[int, ...]:

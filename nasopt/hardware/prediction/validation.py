@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 from scipy.stats import spearmanr
 
-from nasopt.hardware.prediction.model import Array, Network, fit
+from nasopt.hardware.prediction.model import Array, Network, best_lanes, fit
 from nasopt.spec.base import Section
 
 _FOLDS = 5
@@ -34,7 +34,8 @@ class Errors(Section):
 
     def __str__(self) -> str:
         rank = "" if self.spearman is None else f", Spearman {self.spearman:.3f}"
-        return f"{self.within_10:.1%} of {self.networks} {self.how} within 10%{rank}"
+        share = f"{self.within_10:.1%} of {self.networks} {self.how} within 10%"
+        return f"{share}{rank}, 95% interval holds {self.coverage:.0%}"
 
 
 def errors(predicted: Array, truth: Array, factor: float, how: str) -> Errors:
@@ -64,19 +65,23 @@ def interval_factor(predicted: Array, truth: Array) -> float:
     return float(np.exp(scores[rank - 1]))
 
 
-def cross_validated(networks: Sequence[Network], costs: Array, *, seed: int = 0) -> Array:
-    """Prediction of each network (n,) by a fit to the folds that it is not in."""
+def cross_validated(networks: Sequence[Network], costs: Array, *, spread: Array | None = None, seed: int = 0) -> Array:
+    """Prediction of each network (n,) by a fit to the folds that it is not in; `spread` as in `model.fit`."""
+    spread = np.zeros(len(networks)) if spread is None else spread
+    lanes = best_lanes(networks, costs, spread=spread)
     predicted = np.empty(len(networks))
     folds = np.array_split(np.random.default_rng(seed).permutation(len(networks)), min(_FOLDS, len(networks)))
     for fold in folds:
         rest = np.setdiff1d(np.arange(len(networks)), fold)
-        predicted[fold] = fit([networks[i] for i in rest], costs[rest]).predict([networks[i] for i in fold])
+        fitted = fit([networks[i] for i in rest], costs[rest], spread=spread[rest], lanes=lanes)
+        predicted[fold] = fitted.predict([networks[i] for i in fold])
     return predicted
 
 
-def predicted_beyond(networks: Sequence[Network], costs: Array) -> tuple[Array, Array]:
+def predicted_beyond(networks: Sequence[Network], costs: Array, *, spread: Array | None = None) -> tuple[Array, Array]:
     """Predictions of the dearest fifth of the networks by a fit to the others, and their true costs."""
+    spread = np.zeros(len(networks)) if spread is None else spread
     order = np.argsort(costs, kind="stable")
     cheap, dear = np.split(order, [len(order) - max(1, len(order) // 5)])
-    model = fit([networks[i] for i in cheap], costs[cheap])
+    model = fit([networks[i] for i in cheap], costs[cheap], spread=spread[cheap])
     return model.predict([networks[i] for i in dear]), costs[dear]

@@ -19,7 +19,8 @@ class BotorchOptions:
     """Options of the botorch sampler."""
 
     startup_trials: int = 10
-    """Random trials that come first; those that were added beforehand count."""
+    """Complete trials before the Gaussian processes take over: homogeneous points, then points far from each other;
+    those that were added beforehand count."""
     samples: int | None = None
     """Draws from the posterior over which the acquisition function is averaged; 64 unless given, 16 with three
     objectives, where each draw's hypervolume is cut into boxes by itself."""

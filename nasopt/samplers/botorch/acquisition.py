@@ -23,7 +23,9 @@ from torch import Tensor
 from nasopt.samplers.botorch.surrogate import Surrogate
 
 REFERENCE = 1.1
-"""Hypervolume is measured up to here, where 1 is the nadir of the front found so far."""
+"""Hypervolume is measured up to here, where 1 is the nadir of the front found so far, or of that which is in sight."""
+PROMISING = 1e-3
+"""What an extreme of the front must gain in expectation, as a share of the front's span, to be in sight."""
 MOST_OBJECTIVES = 3
 """With more, boxes of the hypervolume are too many, and random scalarisations take its place [Knowles2006]."""
 BASELINE = 40
@@ -66,8 +68,12 @@ class Worth:
         pending: Tensor | None,
         samples: int,
         generator: torch.Generator,
+        scouts: Tensor | None = None,
     ) -> None:
-        """`feasible` (n, d) are the feasible trials, `pending` (p, d) those that are being evaluated."""
+        """`feasible` (n, d) are the feasible trials, `pending` (p, d) those that are being evaluated.
+
+        `scouts` (s, d) are points from all over the space, that show where the front may end.
+        """
         self._objectives = tuple(objectives)
         self._constraints = tuple(constraints)
         self._pending = pending if pending is not None and len(pending) else None
@@ -78,6 +84,7 @@ class Worth:
             drawn = torch.rand(len(self._objectives), generator=generator, dtype=torch.double)
             self._weights = -drawn.log() / -drawn.log().sum()
         self._baseline = self._pruned(feasible) if self._objectives and len(feasible) else None
+        self._reference = self._worst_corner(scouts)
 
     @property
     def improves(self) -> bool:
@@ -98,6 +105,24 @@ class Worth:
         marginals = [s.predict(rows) for s in self._objectives]
         return torch.stack([m for m, _ in marginals], dim=1), torch.stack([s for _, s in marginals], dim=1)
 
+    def _worst_corner(self, scouts: Tensor | None) -> Tensor:
+        """Reference point (m,) beyond the nadir that the front would have with the extremes that are in sight.
+
+        The front's own nadir hides what is better than the best in one objective and worse than the worst in another.
+        """
+        corner = torch.full((len(self._objectives),), -1.0, dtype=torch.double)
+        if self._baseline is None or scouts is None or len(corner) < 2:
+            return REFERENCE * corner
+        with torch.no_grad():
+            best = self._predict(self._baseline)[0].max(0).values
+            mean, deviation = self._predict(scouts)
+            gains = _partial(best, mean, deviation)
+        for k, place in enumerate(gains.argmax(0).tolist()):
+            if gains[place, k] > PROMISING:
+                others = torch.arange(len(corner)) != k
+                corner[others] = torch.minimum(corner[others], mean[place][others])
+        return REFERENCE * corner
+
     def _log_feasible(self, rows: Tensor) -> Tensor:
         total = torch.zeros(len(rows), dtype=torch.double)
         for surrogate in self._constraints:
@@ -111,7 +136,7 @@ class Worth:
         known = self._baseline if self._pending is None else torch.cat([self._baseline, self._pending])
         front, _ = self._predict(known)
         if self._weights is None and mean.shape[1] > 1:
-            return _expected_hypervolume(front, mean, deviation)
+            return _expected_hypervolume(front, mean, deviation, self._reference)
         utility = self._utility(front)
         base = _normal(DRAWS, mean.shape[1], self._seed)
         best = utility(front).max()
@@ -167,14 +192,11 @@ class Worth:
             return qLogNoisyExpectedImprovement(**shared, objective=GenericMCObjective(_first))
         if self._weights is not None:
             return qLogNParEGO(**shared, objective=every, scalarization_weights=self._weights)
-        reference = torch.full((count,), -REFERENCE, dtype=torch.double)
-        return qLogNoisyExpectedHypervolumeImprovement(**shared, objective=every, ref_point=reference)
+        return qLogNoisyExpectedHypervolumeImprovement(**shared, objective=every, ref_point=self._reference)
 
 
-def _expected_hypervolume(front: Tensor, mean: Tensor, deviation: Tensor) -> Tensor:
-    """(N,) analytic, over the hypervolume of a front (n, m) [Yang2019]."""
-    count = mean.shape[1]
-    reference = torch.full((count,), -REFERENCE, dtype=torch.double)
+def _expected_hypervolume(front: Tensor, mean: Tensor, deviation: Tensor, reference: Tensor) -> Tensor:
+    """(N,) analytic, over the hypervolume of a front (n, m) up to a reference point (m,) [Yang2019]."""
     inside = front[(front > reference).all(1)]
     boxes = FastNondominatedPartitioning(ref_point=reference, Y=inside)
     lower, upper = boxes.get_hypercell_bounds()

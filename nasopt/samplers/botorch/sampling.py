@@ -21,9 +21,13 @@ from nasopt.samplers.botorch.surrogate import Surrogate
 from nasopt.samplers.botorch.teaching import Output, teaching_of
 from nasopt.samplers.breeding import BreedingSampler
 from nasopt.samplers.encoding import Array, Encoding
-from nasopt.samplers.history import History, Point, Seen, history_of
+from nasopt.samplers.history import History, Point, Seen, history_of, known_rows
+from nasopt.samplers.starting import first_points
 
 logger = logging.getLogger("nasopt")
+
+SCOUTS = 512
+"""Random points that show where the front may end."""
 
 
 class BotorchSampler(BreedingSampler):
@@ -51,7 +55,7 @@ class BotorchSampler(BreedingSampler):
         used = [p for p in points if p.trial.state == TrialState.COMPLETE and p.row is not None]
         history = history_of(points, study, encoding)
         if len(history) < self.population_size:
-            return self.offspring(history, encoding, self._rng)
+            return first_points(encoding, known_rows(points, encoding, but=trial.number), self._rng)
         self._tell_of_limit(len(history))
         lattice = Lattice(encoding)
         teaching = teaching_of([p.trial for p in used], history, study, self._options.max_data)
@@ -63,6 +67,7 @@ class BotorchSampler(BreedingSampler):
             pending=_pending(points, trial, lattice, encoding, self._rng),
             samples=self._options.samples or (16 if len(study.directions) == MOST_OBJECTIVES else 64),
             generator=torch.Generator().manual_seed(int(self._rng.integers(2**31))),
+            scouts=torch.from_numpy(lattice.scale(encoding.draw(self._rng, SCOUTS))),
         )
         pinned = encoding.encode(trial.system_attrs.get("fixed_params", {}))
         found = search(

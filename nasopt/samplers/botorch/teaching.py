@@ -16,8 +16,9 @@ from nasopt.records import TrialKeys
 from nasopt.samplers.encoding import Array
 from nasopt.samplers.history import History
 
-HOPELESS = 2.0
-"""Beyond so many spans of the front a loss grows with its logarithm only: no stretch is wasted on useless networks."""
+BEND = 4.0
+"""Losses lose half of their slope over 1 / BEND of the front's span: good networks are told apart, and no stretch is
+wasted on useless ones."""
 NORMAL_95 = 1.959964
 """Half the width of a 95% interval in standard errors."""
 SHARE_KNOWN = 0.5
@@ -61,9 +62,9 @@ def teaching_of(trials: Sequence[FrozenTrial], history: History, study: Study, l
 
 
 def squash(losses: Array) -> Array:
-    """Losses as they are up to HOPELESS, their logarithm beyond; smooth there."""
-    beyond = np.maximum(losses - HOPELESS, 0.0)
-    return np.minimum(losses, HOPELESS) + np.log1p(beyond)
+    """Losses on a logarithmic scale that leaves the front's ideal at 0 and its nadir at 1; straight below 0."""
+    bent = np.log1p(BEND * np.maximum(losses, 0.0)) + BEND * np.minimum(losses, 0.0)
+    return bent / np.log1p(BEND)
 
 
 def _variances(errors: Array, losses: Array) -> Array | None:
@@ -72,7 +73,8 @@ def _variances(errors: Array, losses: Array) -> Array | None:
     if not len(errors) or known.mean() < SHARE_KNOWN:
         return None
     filled = np.where(known, errors, np.median(errors[known]))
-    return (filled / (1.0 + np.maximum(losses - HOPELESS, 0.0))) ** 2
+    slope = BEND / (1.0 + BEND * np.maximum(losses, 0.0)) / np.log1p(BEND)
+    return (filled * slope) ** 2
 
 
 def _slope(values: Array, losses: Array) -> float:

@@ -2,12 +2,14 @@
 
 Points are rows of codes (see `encoding`). Choices have names that mean nothing here: they become one-hot features at
 mutual distance 1. Whatever has an order (numbers, and choices that are all numbers) becomes a position besides, so that
-its neighbours resemble each other.
+its neighbours resemble each other. Where several parameters have the same choices, as the layers of a network do, it
+also counts how many of them take each one: costs hang on that before they hang on the places.
 """
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +18,10 @@ from nasopt.samplers.encoding import Array, Axis, Encoding
 
 FEW = 64
 """A scale of at most so many values has all of its steps tried as neighbours; of a longer one some."""
+
+
+FAMILY = 3
+"""So many parameters with the same choices have these counted."""
 
 
 class Features:
@@ -30,6 +36,10 @@ class Features:
             if axis.kind == "choice":
                 self._group(axis.levels or 1)
             if axis.kind != "choice" or numbers is not None:
+                self._group(1)
+        self._families = _families(encoding)
+        for _, _, size in self._families:
+            for _ in range(size):
                 self._group(1)
 
     def _group(self, size: int) -> None:
@@ -48,7 +58,28 @@ class Features:
                     blocks.append(np.where(np.isnan(column), 0.5, numbers[known])[:, None])
             else:
                 blocks.append(np.where(np.isnan(column), 0.5, column / (axis.top or 1.0))[:, None])
+        for columns, shared, size in self._families:
+            known = np.where(np.isnan(codes[:, columns]), -1, codes[:, columns]).astype(int)
+            taken = np.where(known < 0, -1, shared[np.arange(len(columns)), known])
+            blocks.append((taken[:, :, None] == np.arange(size)).sum(axis=1) / math.sqrt(len(columns)))
         return np.concatenate(blocks, axis=1)
+
+
+def _families(encoding: Encoding) -> list[tuple[list[int], NDArray[np.intp], int]]:
+    """Parameters (k,) with the same set of choices, the place in it of each choice (k, size), and its size."""
+    families: dict[frozenset[tuple[type, Any]], list[int]] = {}
+    for j, axis in enumerate(encoding.axes):
+        if axis.kind == "choice":
+            families.setdefault(frozenset(axis.lookup), []).append(j)
+    found = []
+    for columns in (c for c in families.values() if len(c) >= FAMILY):
+        places = encoding.axes[columns[0]].lookup
+        shared = np.zeros((len(columns), max(encoding.axes[j].levels or 1 for j in columns)), dtype=np.intp)
+        for row, j in enumerate(columns):
+            choices = getattr(encoding.axes[j].distribution, "choices", ())
+            shared[row, : len(choices)] = [places[type(c), c] for c in choices]
+        found.append((columns, shared, len(places)))
+    return found
 
 
 def _numbers(axis: Axis) -> Array | None:
@@ -71,21 +102,6 @@ def enumerate_points(encoding: Encoding) -> Array:
     """Every point of a finite space (cardinality, d)."""
     scales = [np.array([axis.level(i) for i in range(axis.levels or 1)]) for axis in encoding.axes]
     return np.stack([grid.ravel() for grid in np.meshgrid(*scales, indexing="ij")], axis=1)
-
-
-def even_points(encoding: Encoding, most: int) -> Array:
-    """At most `most` points whose parameters all stand at the same place of their range (k, d).
-
-    Where parameters share their choices, as the layers of a network do, these are the homogeneous networks: the
-    smallest, the largest, and those between.
-    """
-    count = min(most, max(axis.levels or most for axis in encoding.axes))
-    places = np.linspace(0.0, 1.0, max(2, count))
-    rows = places[:, None] * np.array([axis.top for axis in encoding.axes])
-    for j, axis in enumerate(encoding.axes):
-        if axis.kind != "real":
-            rows[:, j] = np.rint(rows[:, j])
-    return np.array([encoding.snap(row) for row in rows])
 
 
 def mutate(encoding: Encoding, codes: Array, changes: NDArray[np.intp], rng: np.random.Generator) -> Array:

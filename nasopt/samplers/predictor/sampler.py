@@ -10,7 +10,6 @@ other.
 from __future__ import annotations
 
 import hashlib
-import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,14 +22,10 @@ from optuna.trial import FrozenTrial, TrialState
 
 from nasopt.samplers.breeding import BreedingSampler, check_integer, read_options
 from nasopt.samplers.encoding import Array, Encoding
-from nasopt.samplers.history import History, Point, history_of
-from nasopt.samplers.predictor.features import even_points
+from nasopt.samplers.history import History, Point, history_of, known_rows
 from nasopt.samplers.predictor.search import Observations, Stage, prepare, rank
+from nasopt.samplers.starting import first_points
 
-EVEN = 5
-"""So many of the first trials at most are homogeneous."""
-SPREAD = 60
-"""Random points of which the farthest from all trials is tried, until `startup` trials are complete."""
 OFTEN, SELDOM = 5, 20
 """The surrogates are fitted anew after a twelfth of the trials, but within these numbers."""
 REMEMBERED = 4
@@ -95,11 +90,10 @@ class PredictorSampler(BreedingSampler):
     ) -> Iterator[Array]:
         """Rows (d,), best first."""
         rng = np.random.default_rng([self._seed, trial.number])
-        taken = [p.row for p in points if p.row is not None and p.trial.number != trial.number]
-        known = np.array([row for row in taken if not np.isnan(row).any()]).reshape(-1, len(encoding.axes))
+        known = known_rows(points, encoding, but=trial.number)
         complete = [p for p in points if p.trial.state == TrialState.COMPLETE and p.row is not None]
         if len(complete) < self._options.startup:
-            return _first(encoding, known, rng)
+            return first_points(encoding, known, rng)
         observations = _observe(complete, history_of(points, study, encoding))
         stage = self._stage(study, complete, encoding)
         return iter(rank(stage, encoding, observations, known, rng))
@@ -132,20 +126,6 @@ def _last_refit(count: int, startup: int) -> int:
     while (following := last + min(SELDOM, max(OFTEN, last // 12))) <= count:
         last = following
     return last
-
-
-def _first(encoding: Encoding, known: Array, rng: np.random.Generator) -> Iterator[Array]:
-    """Homogeneous points, then points far from everything tried: rows (d,) without end."""
-    yield from (row for row in even_points(encoding, EVEN) if not (known == row).all(axis=1).any())
-    tops = np.array([axis.top for axis in encoding.axes])
-    choices = np.array([axis.kind == "choice" for axis in encoding.axes])
-    for _ in itertools.count():
-        drawn = encoding.draw(rng, SPREAD)
-        if len(known):
-            apart = np.abs(drawn[:, None] - known[None])
-            distances = np.where(choices, apart > 0, apart / tops).sum(axis=2)
-            drawn = drawn[np.argsort(-(distances.min(axis=1) + 0.01 * distances.mean(axis=1)), kind="stable")]
-        yield from drawn[:3]
 
 
 def _observe(complete: Sequence[Point], history: History) -> Observations:

@@ -20,7 +20,7 @@ PROMISING = 1e-3
 """An extreme of the front counts as reachable when its expected gain is at least so much of the front's span."""
 MARGIN = 1.1
 """The reference point lies at so much of the front's worst corner."""
-DARING = (1.0, 0.3)
+DARING = (1.0, 0.3, 0.1)
 """What deviations are multiplied by, in turns: uncertainty promises more than what is expected to be good already."""
 WORTH = 0.1
 """The smaller deviations are used where the best gain under them is at least so much of that under the whole ones."""

@@ -23,9 +23,6 @@ SHARPNESS = 8.0
 """A scale whose error is twice another's has 2 ** -SHARPNESS of its share."""
 SMALLEST_SHARE = 0.02
 
-_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(5)
-_WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scale:
@@ -67,13 +64,14 @@ class Scale:
         return (s - self.margin) * self.unit + self.best
 
 
-def moments(scale: Scale, mean: Array, deviation: Array) -> tuple[Array, Array]:
-    """Mean and deviation (n,) in the objective's unit of Gaussian predictions on a scale, by quadrature."""
-    if scale.power == 1.0:
-        return scale.backward(mean), deviation * scale.unit
-    values = scale.backward(mean + _NODES[:, None] * deviation)
-    first = _WEIGHTS @ values
-    return first, np.sqrt(np.maximum(_WEIGHTS @ (values - first) ** 2, 1e-24))
+def outlook(scale: Scale, mean: Array, deviation: Array) -> tuple[Array, Array]:
+    """Middle (n,) in the objective's unit of Gaussian predictions on a scale, and how far a deviation to the better is.
+
+    Hypervolume only improves to the better side. The bad side of a compressed scale is long: mean and deviation of the
+    whole would say more of how far an architecture might collapse than of what it may win.
+    """
+    middle = scale.backward(mean)
+    return middle, np.maximum(middle - scale.backward(mean - deviation), 1e-9 * scale.unit)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,13 +83,13 @@ class Surrogate:
     shares: tuple[float, ...]
 
     def predict(self, features: Array, *, leading: bool = False, rough: bool = False) -> tuple[Array, Array]:
-        """Mean and deviation (n,) in the objective's unit.
+        """Middle and deviation (n,) in the objective's unit, see `outlook`.
 
         Quicker: with `leading` of the best scale alone, with `rough` in single precision.
         """
         used = [int(np.argmax(self.shares))] if leading else list(range(len(self.shares)))
         weights = np.array([self.shares[i] for i in used])
-        parts = [moments(self.scales[i], *self.posteriors[i].predict(features, rough=rough)) for i in used]
+        parts = [outlook(self.scales[i], *self.posteriors[i].predict(features, rough=rough)) for i in used]
         means, deviations = np.stack([p[0] for p in parts]), np.stack([p[1] for p in parts])
         weights /= weights.sum()
         mean = weights @ means
@@ -118,7 +116,7 @@ def fit(groups: Sequence[NDArray[np.intp]], features: Array, values: Array, impo
         targets = scale.forward(values)
         kernels.append(process.fit(groups, features, targets))
         left_out = process.condition(kernels[-1], features, targets).left_out()
-        errors.append(max(float(score(values, *moments(scale, *left_out)) @ importance), 1e-300))
+        errors.append(max(float(score(values, *outlook(scale, *left_out)) @ importance), 1e-300))
     shares = (min(errors) / np.array(errors)) ** SHARPNESS
     shares /= shares.sum()
     kept = [i for i in range(len(POWERS)) if shares[i] > SMALLEST_SHARE]

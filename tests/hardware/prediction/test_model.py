@@ -129,7 +129,7 @@ def test_errors_by_hand() -> None:
     assert found.median == pytest.approx(0.05)
     assert found.worst == pytest.approx(0.3)
     assert found.spearman == pytest.approx(1)
-    assert str(found) == "66.7% of 3 rows within 10%, Spearman 1.000"
+    assert str(found) == "66.7% of 3 rows within 10%, Spearman 1.000, 95% interval holds 67%"
     assert interval_factor(np.array([1.0, 1.1]), np.array([1.0, 1.0])) == pytest.approx(1.1)
 
 
@@ -139,3 +139,36 @@ def test_extrapolation_is_tried_on_the_dearest() -> None:
     predicted, true = predicted_beyond(nets, costs)
     assert sorted(true) == sorted(costs)[-12:]
     assert np.isfinite(predicted).all()
+
+
+@pytest.mark.parametrize("lanes", [1, 16])
+def test_vectors_of_a_device_are_found_in_its_costs(lanes: int) -> None:
+    draw = np.random.default_rng(3)
+
+    def one() -> Network:
+        sides = draw.choice([8, 16, 32], size=6)
+        return Counter(conv(*(int(c) for c in draw.integers(17, 60, size=2)), int(side)) for side in sides)
+
+    def cost(kernel: Kernel) -> float:
+        inputs, outputs = (-(-c // lanes) * lanes for c in kernel.channels)
+        return 0.005 + 2.0 * inputs * outputs * kernel.side**2 / 1e7
+
+    nets = [one() for _ in range(160)]
+    costs = np.array([sum(times * cost(k) for k, times in net.items()) for net in nets])
+    model = fit(nets[:80], costs[:80])
+    assert model.lanes == lanes
+    assert np.max(np.abs(model.predict(nets[80:]) / costs[80:] - 1)) < 0.02
+    assert lanes == 1 or np.max(np.abs(fit(nets[:80], costs[:80], lanes=1).predict(nets[80:]) / costs[80:] - 1)) > 0.05
+
+
+def test_a_cost_that_is_known_badly_counts_less() -> None:
+    nets = networks(200)
+    costs, spread = truth(nets), np.full(60, 0.005)
+    measured = costs[:60].copy()
+    measured[::2] *= np.exp(0.3 * np.random.default_rng(2).standard_normal(30))
+    spread[::2] = 0.3
+
+    def error(**known: Array) -> float:
+        return float(np.median(np.abs(fit(nets[:60], measured, **known).predict(nets[60:]) / costs[60:] - 1)))
+
+    assert error(spread=spread) < 0.7 * error()

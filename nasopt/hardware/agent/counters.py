@@ -1,13 +1,11 @@
 """Energy of a window from counters that the hardware itself adds up."""
 
-from __future__ import annotations
-
 import time
-from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Callable, Iterator, Mapping, Optional
 
-from nasopt.errors import SensorError
-from nasopt.hardware.meters.base import Window, refuse_short
+from .refusals import SensorRefusedError
+from .windows import Window, refuse_short
 
 Readings = Mapping[str, int]
 """Energy in microjoules by counter."""
@@ -15,18 +13,18 @@ Readings = Mapping[str, int]
 
 @contextmanager
 def counted_window(
-    read: Callable[[], Readings], *, sensor: str, shortest_s: float, wraps_uj: Readings | None = None
+    read: Callable[[], Readings], *, sensor: str, shortest_s: float, wraps_uj: Optional[Readings] = None
 ) -> Iterator[Window]:
     """Sum over counters of the last reading less the first one.
 
     Args:
-        read: all counters at one time; SensorError where one cannot be read.
+        read: all counters at one time; SensorRefusedError where one cannot be read.
         sensor: what messages call it.
         shortest_s: refuse shorter windows.
         wraps_uj: the value at which a counter starts again from 0. One wrap in a window is put right.
 
     Raises:
-        SensorError: a counter cannot be read, did not move, or went backwards without wrapping.
+        SensorRefusedError: a counter cannot be read, did not move, or went backwards without wrapping.
     """
     window = Window()
     before, start = read(), time.perf_counter()
@@ -43,12 +41,12 @@ def _moved(name: str, first: int, last: int, sensor: str, seconds: float, wraps_
     if delta < 0 and name in wraps_uj:
         delta += wraps_uj[name]
     if delta < 0:
-        raise SensorError(
+        raise SensorRefusedError(
             f"{sensor}: the energy counter of {name} went from {first} to {last} uJ",
             "its driver was reset, or the device restarted: measure again",
         )
     if delta == 0:
-        raise SensorError(
+        raise SensorRefusedError(
             f"{sensor}: the energy counter of {name} did not move in {seconds:.3f} s",
             "use longer windows (hardware.protocol.energy_window_s), or another meter if it never moves",
         )

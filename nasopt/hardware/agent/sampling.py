@@ -1,17 +1,15 @@
 """Energy of a window from a sensor that only shows the power of the moment."""
 
-from __future__ import annotations
-
 import threading
 import time
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from statistics import median
+from typing import Callable, Iterator, List, Optional
 
 import numpy as np
 
-from nasopt.errors import SensorError
-from nasopt.hardware.meters.base import FULL_WINDOW_UPDATES, LEAST_UPDATES, Window, refuse_short
+from .refusals import SensorRefusedError, WindowRefusedError
+from .windows import FULL_WINDOW_UPDATES, LEAST_UPDATES, Window, refuse_short
 
 try:
     import resource
@@ -34,10 +32,10 @@ class Sampler:
     """
 
     def __init__(self, read: Callable[[], float], *, sensor: str, interval_s: float) -> None:
-        """`read` gives watts, or raises SensorError; it is tried a few times for its cost.
+        """`read` gives watts, or raises SensorRefusedError; it is tried a few times for its cost.
 
         Raises:
-            SensorError: the sensor cannot be read.
+            SensorRefusedError: the sensor cannot be read.
         """
         self._read, self._sensor = read, sensor
         self.update_s = max(interval_s, median(_cost_s(read) for _ in range(_TRIALS)) / _READING_SHARE)
@@ -48,8 +46,8 @@ class Sampler:
         """Energy between entering and leaving, by the trapezoid rule.
 
         Raises:
-            SensorError: the window is shorter than ten readings, more than 1% of them are missing, fewer than ten of
-                fifty differ from the one before, or they do not add up to a positive energy.
+            SensorRefusedError: the window is shorter than ten readings, more than 1% of them are missing, fewer than
+                ten of fifty differ from the one before, or they do not add up to a positive energy.
         """
         window = Window()
         readings = _Readings(self._read, self.update_s)
@@ -63,7 +61,7 @@ class Sampler:
         readings.judge(self._sensor, end - start)
         window.energy_mj, window.seconds = 1e3 * readings.joules(start, end), end - start
         if window.energy_mj <= 0:
-            raise SensorError(
+            raise SensorRefusedError(
                 f"{self._sensor}: {window.energy_mj:.4g} mJ in {window.seconds:.3g} s, expected a positive energy",
                 "check which way the sensor is wired, and which rail is read",
             )
@@ -74,11 +72,11 @@ class _Readings:
 
     def __init__(self, read: Callable[[], float], period_s: float) -> None:
         self._read, self._period_s = read, period_s
-        self._times: list[float] = []
-        self._watts: list[float] = []
+        self._times: List[float] = []
+        self._watts: List[float] = []
         self._cost_s = 0.0
         self._lost = 0
-        self._failure: SensorError | None = None
+        self._failure: Optional[SensorRefusedError] = None
         self._first, self._stop = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._follow, name="nasopt-meter", daemon=True)
 
@@ -86,7 +84,9 @@ class _Readings:
         self._thread.start()
         if not self._first.wait(_PATIENCE_S):
             self._stop.set()
-            raise SensorError(f"{sensor}: no reading within {_PATIENCE_S:.0f} s", "check that the sensor answers")
+            raise SensorRefusedError(
+                f"{sensor}: no reading within {_PATIENCE_S:.0f} s", "check that the sensor answers"
+            )
 
     def end(self) -> None:
         self._stop.set()
@@ -107,7 +107,7 @@ class _Readings:
         start, spent = time.perf_counter(), _processor_seconds()
         try:
             watts = self._read()
-        except SensorError as error:
+        except SensorRefusedError as error:
             self._failure = error
             self._lost += 1
             return
@@ -116,24 +116,25 @@ class _Readings:
         self._cost_s += _processor_seconds() - spent
 
     def judge(self, sensor: str, seconds: float) -> None:
-        """Raises SensorError where the readings do not carry an energy."""
+        """Raises SensorRefusedError where the readings do not carry an energy."""
         taken, wanted = len(self._watts), len(self._watts) + self._lost
         if self._lost > _LARGEST_LOSS * wanted:
             cause = f" ({self._failure})" if self._failure else ""
-            raise SensorError(
+            raise WindowRefusedError(
                 f"{sensor}: {self._lost} of {wanted} readings are missing in {seconds:.3g} s{cause}, "
                 f"more than {_LARGEST_LOSS:.0%}",
                 "read it less often (option interval_s), or keep the machine quieter",
             )
-        if (share := self._cost_s / (self._times[-1] - self._times[0])) > 2 * _READING_SHARE:
-            raise SensorError(
+        share = self._cost_s / (self._times[-1] - self._times[0])
+        if share > 2 * _READING_SHARE:
+            raise WindowRefusedError(
                 f"{sensor}: its readings took {share:.0%} of a core, more than {2 * _READING_SHARE:.0%}",
                 "read it less often (option interval_s)",
             )
         refuse_short(sensor, seconds, LEAST_UPDATES * self._period_s)
         updates = 1 + int(np.count_nonzero(np.diff(self._watts)))
         if taken >= FULL_WINDOW_UPDATES and updates < LEAST_UPDATES:  # few readings may well be alike, on an idle rail
-            raise SensorError(
+            raise SensorRefusedError(
                 f"{sensor}: {updates} different readings among {taken} in {seconds:.3g} s, expected at least "
                 f"{LEAST_UPDATES}",
                 "use longer windows (hardware.protocol.energy_window_s); a sensor that never changes is stuck",
@@ -155,7 +156,12 @@ def _cost_s(read: Callable[[], float]) -> float:
     return _processor_seconds() - before
 
 
+def _thread_seconds() -> float:
+    """Processor time of this thread (Python 3.7 has `time.thread_time`)."""
+    return time.clock_gettime(time.CLOCK_THREAD_CPUTIME_ID)
+
+
 def _processor_seconds() -> float:
     """Processor time of this thread and of the processes that were started and have ended."""
     children = resource.getrusage(resource.RUSAGE_CHILDREN) if resource else None
-    return time.thread_time() + (children.ru_utime + children.ru_stime if children else 0.0)
+    return _thread_seconds() + (children.ru_utime + children.ru_stime if children else 0.0)

@@ -1,0 +1,1 @@
+"""Measuring on Android phones over the Android Debug Bridge."""
