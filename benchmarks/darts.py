@@ -54,7 +54,7 @@ STUDY: dict[str, Any] = {
         "device": "cpu",
         "threads": 1,
         "supernet": {
-            "epochs": 16,
+            "epochs": 24,
             "batch_size": 96,
             "learning_rate": 4e-3,
             "warmup_epochs": 1,
