@@ -21,7 +21,9 @@ from nasopt.errors import UsageError
 from nasopt.samplers.encoding import Encoding
 from nasopt.samplers.predictor import predictor, process, search
 from nasopt.samplers.predictor.boxes import expected_improvement, improvement, open_boxes
+from nasopt.samplers.predictor.collapse import collapsed
 from nasopt.samplers.predictor.features import Features, enumerate_points, mutate, neighbours
+from nasopt.samplers.predictor.observations import Observations
 from nasopt.samplers.predictor.surrogate import POWERS, Scale, outlook, score
 from nasopt.samplers.starting import even_points
 from nasopt.testing.samplers import SamplerSuite
@@ -92,7 +94,7 @@ def test_a_new_process_goes_on_as_the_old_one_would() -> None:
 def test_a_sampler_built_anew_for_every_trial_keeps_its_fits(monkeypatch: pytest.MonkeyPatch) -> None:
     fitted = []
 
-    def counted(encoding: Encoding, observations: search.Observations, **settings: Any) -> search.Stage:
+    def counted(encoding: Encoding, observations: Observations, **settings: Any) -> search.Stage:
         fitted.append(len(observations))
         return search.prepare(encoding, observations, **settings)
 
@@ -122,6 +124,58 @@ def test_avoids_what_constraints_refuse(seed: int) -> None:
         study.tell(trial, _cell(trial.params))
     broken = [t.constraints["skips"] > 0 for t in study.trials]
     assert np.mean(broken[30:]) < 0.5 * np.mean(broken[5:16])
+
+
+CUT: dict[str, BaseDistribution] = {
+    f"edge{i}": CategoricalDistribution(("none", "pool", "skip", "narrow", "wide")) for i in range(5)
+}
+
+
+def _cut(params: dict[str, Any]) -> tuple[float, float]:
+    """Error and cost of a made-up cell of two branches: nothing passes where both are cut, and nothing is computed."""
+    quality = [("none", "pool", "skip", "narrow", "wide").index(params[f"edge{i}"]) for i in range(5)]
+    branches = [quality[0] * quality[1], quality[2] * quality[3] * quality[4]]
+    if not any(branches):
+        return 0.99, 0.0
+    live = [q for branch, edges in zip(branches, (quality[:2], quality[2:]), strict=True) if branch for q in edges]
+    return 0.5 - 0.05 * sum(live) ** 0.75, 1.0 + sum(q * q for q in live)
+
+
+def test_few_trials_are_spent_on_networks_that_are_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Gaussian process alone keeps hoping for networks half-way down the cliff."""
+
+    def spent() -> int:
+        study = optuna.create_study(directions=["minimize"] * 2, sampler=predictor(seed=1))
+        for _ in range(100):
+            trial = study.ask(CUT)
+            study.tell(trial, _cut(trial.params))
+        return sum(t.values[0] == 0.99 for t in study.trials[20:])
+
+    told = spent()
+    monkeypatch.setattr(search, "collapsed", lambda losses, front: np.zeros(len(losses), dtype=bool))
+    assert 2 * told < spent()
+
+
+class TestCollapsed:
+    def test_a_pile_at_the_worst_value_clear_of_the_others(self) -> None:
+        rng = np.random.default_rng(0)
+        losses = rng.uniform(0.0, 0.6, size=(30, 2))
+        losses[:5] = np.column_stack([rng.uniform(0.99, 1.0, 5), np.zeros(5)])
+        front = np.array([[0.0, 0.5], [0.995, 0.0], [1.0, 0.0]])
+        assert collapsed(losses, front).tolist() == [True] * 5 + [False] * 25
+        assert not collapsed(losses[3:], front).any()  # two are no pile
+        assert not collapsed(losses[:12], front).any()  # too few would remain
+        assert not collapsed(losses, np.array([[1.0, 0.0], [1.0, 0.4]])).any()  # as good as the others in their way
+
+    @given(st.integers(10, 200), st.integers(1, 4), st.integers(0, 2**31))
+    def test_values_that_spread_are_none(self, count: int, objectives: int, seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        losses = np.stack([rng.permutation(count) / (count - 1) for _ in range(objectives)], axis=1)
+        assert not collapsed(losses, losses[:1]).any()
+
+    @given(st.integers(9, 60), st.integers(1, 4))
+    def test_values_that_are_all_alike_are_none(self, count: int, objectives: int) -> None:
+        assert not collapsed(np.ones((count, objectives)), np.ones((1, objectives))).any()
 
 
 def test_infinite_values_lose() -> None:

@@ -23,7 +23,8 @@ from optuna.trial import FrozenTrial, TrialState
 from nasopt.samplers.breeding import BreedingSampler, check_integer, read_options
 from nasopt.samplers.encoding import Array, Encoding
 from nasopt.samplers.history import History, Point, history_of, known_rows
-from nasopt.samplers.predictor.search import Observations, Stage, prepare, rank
+from nasopt.samplers.predictor.observations import Observations
+from nasopt.samplers.predictor.search import Stage, prepare, rank
 from nasopt.samplers.starting import first_points
 
 OFTEN, SELDOM = 5, 20

@@ -12,7 +12,9 @@ from scipy.special import ndtr  # type: ignore[import-untyped]
 from nasopt.samplers.encoding import Array, Encoding
 from nasopt.samplers.predictor import process, surrogate
 from nasopt.samplers.predictor.boxes import expected_improvement, improvement, open_boxes
+from nasopt.samplers.predictor.collapse import collapsed
 from nasopt.samplers.predictor.features import Features, cardinality, cross, enumerate_points, mutate, neighbours
+from nasopt.samplers.predictor.observations import Observations, teachers
 
 NEAR = 0.1
 """Observations matter by exp(-distance to the front / NEAR), the front spanning 0 to 1."""
@@ -20,7 +22,7 @@ PROMISING = 1e-3
 """An extreme of the front counts as reachable when its expected gain is at least so much of the front's span."""
 MARGIN = 1.1
 """The reference point lies at so much of the front's worst corner."""
-DARING = (1.0, 0.3, 0.1)
+DARING = (0.3, 0.1)
 """What deviations are multiplied by, in turns: uncertainty promises more than what is expected to be good already."""
 WORTH = 0.1
 """The smaller deviations are used where the best gain under them is at least so much of that under the whole ones."""
@@ -32,43 +34,6 @@ GENERATIONS, CHILDREN, PARENTS = 8, 800, 200
 WIDEST = {4: 60}
 """Points of the front that four objectives keep for improvements; more objectives keep FEWEST, fewer keep all."""
 FEWEST = 24
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Observations:
-    """What COMPLETE trials teach, all minimised, the front's ideal at 0 and its nadir at 1."""
-
-    codes: Array  # (n, d)
-    losses: Array  # (n, m)
-    feasible: NDArray[np.bool_]  # (n,)
-    constraints: Array  # (n, c), compressed; feasible at 0 and below
-
-    def __len__(self) -> int:
-        return len(self.codes)
-
-    def take(self, rows: NDArray[np.intp]) -> Observations:
-        """Some of them."""
-        return Observations(
-            codes=self.codes[rows],
-            losses=self.losses[rows],
-            feasible=self.feasible[rows],
-            constraints=self.constraints[rows],
-        )
-
-    def front(self) -> Array:
-        """Losses (f, m) of the feasible points that no other dominates, each once."""
-        inside = np.unique(self.losses[self.feasible], axis=0)
-        return inside[moocore.is_nondominated(inside)] if len(inside) else inside
-
-    def distances(self) -> Array:
-        """Additive epsilon distance (n,) of each point to the front; 0 on it, 0 everywhere without a front."""
-        front = self.front()
-        if not len(front):
-            return np.zeros(len(self))
-        nearest = np.full(len(self), np.inf)
-        for point in front:
-            np.minimum(nearest, (self.losses - point).max(axis=1), out=nearest)
-        return np.maximum(nearest, 0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,54 +50,73 @@ class Belief:
         parts = [s.predict(x, leading=leading, rough=rough) for s in self.objectives]
         return np.stack([p[0] for p in parts], axis=1), np.stack([p[1] for p in parts], axis=1)
 
-    def feasibility(self, codes: Array) -> Array:
-        """Probability (n,) that all constraints hold, taken as independent."""
+    def feasibility(self, codes: Array, *, rough: bool = False) -> Array:
+        """Probability (n,) that all constraints hold, taken as independent; with `rough` in single precision."""
         chance = np.ones(len(codes))
         if self.constraints:
             x = self.features(codes)
             for posterior in self.constraints:
-                mean, deviation = posterior.predict(x)
+                mean, deviation = posterior.predict(x, rough=rough)
                 chance *= ndtr(-mean / deviation)
         return chance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fits:
+    """Hyperparameters of all surrogates."""
+
+    features: Features
+    objectives: tuple[tuple[surrogate.View, ...], ...]
+    constraints: tuple[process.Kernel, ...]
+    collapse: process.Kernel | None
+    """Where some trials collapsed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
     """What stays for a few asks, since it takes longest: hyperparameters and the points worth ranking."""
 
-    features: Features
-    views: tuple[tuple[surrogate.View, ...], ...]
-    constraint_kernels: tuple[process.Kernel, ...]
+    fits: Fits
     kept: NDArray[np.intp]  # rows of the observations that later posteriors rest on
     pool: Array  # (p, d)
     count: int
 
 
-def teachers(observations: Observations, limit: int, rng: np.random.Generator) -> NDArray[np.intp]:
-    """Rows of at most `limit` observations: four in five nearest to the front, the rest at random."""
-    n = len(observations)
-    if n <= limit:
-        return np.arange(n)
-    order = np.argsort(observations.distances(), kind="stable")
-    near = 4 * limit // 5
-    return np.sort(np.concatenate([order[:near], rng.choice(order[near:], size=limit - near, replace=False)]))
-
-
-def believe(
-    features: Features,
-    views: tuple[tuple[surrogate.View, ...], ...],
-    constraint_kernels: tuple[process.Kernel, ...],
-    observations: Observations,
-) -> Belief:
-    """Condition fitted views on observations."""
+def learn(features: Features, observations: Observations, importance: Array) -> Fits:
+    """Fit all surrogates; what the objectives' shares rest on counts by its importance (n,)."""
     x = features(observations.codes)
-    return Belief(
+    lost = collapsed(observations.losses, observations.front())
+    useful = observations.losses[~lost]
+    return Fits(
         features=features,
-        objectives=tuple(surrogate.condition(v, x, observations.losses[:, i]) for i, v in enumerate(views)),
-        constraints=tuple(
-            process.condition(k, x, observations.constraints[:, i]) for i, k in enumerate(constraint_kernels)
-        ),
+        objectives=tuple(surrogate.fit(features.groups, x[~lost], values, importance[~lost]) for values in useful.T),
+        constraints=tuple(process.fit(features.groups, x, values) for values in observations.constraints.T),
+        collapse=process.fit(features.groups, x, _signs(lost)) if lost.any() else None,
     )
+
+
+def believe(fits: Fits, observations: Observations) -> Belief:
+    """Condition what was fitted on observations."""
+    x = fits.features(observations.codes)
+    pairs = list(zip(fits.constraints, observations.constraints.T, strict=True))
+    lost = np.zeros(len(x), dtype=bool)
+    if fits.collapse is not None:
+        lost = collapsed(observations.losses, observations.front())
+        if lost.any():
+            pairs.append((fits.collapse, _signs(lost)))
+    useful = observations.losses[~lost]
+    return Belief(
+        features=fits.features,
+        objectives=tuple(
+            surrogate.condition(v, x[~lost], values) for v, values in zip(fits.objectives, useful.T, strict=True)
+        ),
+        constraints=tuple(process.condition(kernel, x, values) for kernel, values in pairs),
+    )
+
+
+def _signs(mask: NDArray[np.bool_]) -> Array:
+    """A constraint (n,) that holds, at -1, where the mask is false."""
+    return np.where(mask, 1.0, -1.0)
 
 
 def prepare(
@@ -144,15 +128,10 @@ def prepare(
     """
     features = Features(encoding)
     sample = teachers(observations, FITTED, rng)
-    fitted = observations.take(sample)
-    x = features(fitted.codes)
     importance = np.exp(-observations.distances()[sample] / NEAR) + 1e-6
-    views = tuple(surrogate.fit(features.groups, x, values, importance) for values in fitted.losses.T)
-    constraint_kernels = tuple(
-        process.fit(features.groups, x, fitted.constraints[:, i]) for i in range(fitted.constraints.shape[1])
-    )
+    fits = learn(features, observations.take(sample), importance)
     kept = teachers(observations, CONDITIONED, rng)
-    belief = believe(features, views, constraint_kernels, observations.take(kept))
+    belief = believe(fits, observations.take(kept))
     front = observations.front()
     if cardinality(encoding) <= whole:
         points = enumerate_points(encoding)
@@ -161,9 +140,7 @@ def prepare(
         points, values = _evolve(encoding, belief, observations, rng)
     best = np.argsort(-values, kind="stable")[:pool]
     return Stage(
-        features=features,
-        views=views,
-        constraint_kernels=constraint_kernels,
+        fits=fits,
         kept=kept,
         pool=points[best],
         count=len(observations),
@@ -215,7 +192,7 @@ def _optimism(
         corner = _corner(mean[unseen], deviation[unseen], front) if unseen.any() else np.ones(mean.shape[1])
     lower, upper = boxes(front, corner)
     values = improvement(mean - deviation, lower, upper) + 1e-3 * improvement(mean - 2.0 * deviation, lower, upper)
-    values *= belief.feasibility(codes)
+    values *= belief.feasibility(codes, rough=True)
     values[_among(codes, observations.codes)] = -1.0
     return values, corner
 
@@ -260,7 +237,7 @@ def rank(stage: Stage, encoding: Encoding, observations: Observations, taken: Ar
     Taken points without an outcome yet count as if they came out as expected, so that workers spread.
     """
     rows = np.concatenate([stage.kept, np.arange(stage.count, len(observations))])
-    belief = believe(stage.features, stage.views, stage.constraint_kernels, observations.take(rows))
+    belief = believe(stage.fits, observations.take(rows))
     front = observations.front()
     pending = taken[~_among(taken, observations.codes)]
     if len(pending):
@@ -277,7 +254,7 @@ def rank(stage: Stage, encoding: Encoding, observations: Observations, taken: Ar
     mean, deviation = belief.losses(pool, rough=True)
     lower, upper = boxes(front, _corner(mean, deviation, front))
     daring = DARING[len(taken) % len(DARING)]
-    values = _value(mean, deviation, lower, upper, daring) * belief.feasibility(pool)
+    values = _value(mean, deviation, lower, upper, daring) * belief.feasibility(pool, rough=True)
     pool = pool[np.argsort(-values, kind="stable")]
     close, others = pool[:CLOSE], pool[CLOSE:]  # what single precision ranks first is looked at closely
     values = _value(*belief.losses(close), lower, upper, daring) * belief.feasibility(close)
