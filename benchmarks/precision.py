@@ -23,7 +23,7 @@ from precision_operators import larger_networks, time_by_operator
 
 from nasopt.cache import Cache
 from nasopt.evaluation import EvaluationContext
-from nasopt.evaluation.conversion import obtain_scored, stored_graphs
+from nasopt.evaluation.conversion import obtain_scored, predict_graphs, stored_graphs
 from nasopt.evaluation.pairs import obtain_pair
 from nasopt.hardware import Backend, backend_for, device_lock, load_profile, measure_all
 from nasopt.models import count
@@ -44,6 +44,7 @@ VERSIONS: tuple[tuple[str, Precision, bool], ...] = (
     ("int8, weights in 7 bits", "int8", True),
 )
 """Name, precision, and `training.quantization.reduce_range`."""
+HEADS = ("little", "big")
 PROTOCOL = TimingProtocol(warmup_s=0.1, min_s=0.3, max_s=3.0, drift_limit=0.1)
 _STAGES = {"width": [0.25, 0.5, 1.0], "kernel": [3, 5], "expansion": [1, 2, 4]}
 SPACES = {
@@ -75,6 +76,10 @@ class Row:
     """Of the easy path, of the hard path's second part, and expected over the validation images, in ms."""
     seconds: float
     """What conversion and its answers took."""
+    plain: dict[str, float]
+    """Accuracy of the little and the big head with the runtime's optimisations of the graph switched off."""
+    apart: dict[str, float]
+    """Largest difference of a logit between optimisations on and off."""
 
 
 def make_context(name: str, args: argparse.Namespace, cache: Cache) -> tuple[EvaluationContext, BigLittleSpace]:
@@ -127,6 +132,11 @@ def rows_of(
             own = Path(folder) / str(i)
             own.mkdir()
             graphs += stored_graphs({ArtifactNames.WEIGHTS: pair.weights, **scored[-1].files}, version, shape, own)
+        images = context.data.validation.images
+        plain = [
+            predict_graphs(*graphs[2 * i : 2 * i + 2], images, context.data, optimized=False)
+            for i in range(len(VERSIONS))
+        ]
         with device_lock(backend.profile):  # type: ignore[attr-defined]
             taken = [m.latency for m in measure_all(backend, graphs, PROTOCOL)]
     costs = [Cost(value=t.figure_ms, ci95=t.figure_ci95_ms, provenance=t.provenance) for t in taken]
@@ -153,6 +163,11 @@ def rows_of(
                 "expected": expected(PathCosts(easy=easy, big=hard), exit_rate=rate, inputs=len(labels)),
             },
             seconds=scored[i].seconds,
+            plain={head: float((getattr(plain[i], head).argmax(1) == labels).mean()) for head in HEADS},
+            apart={
+                head: float(np.abs(getattr(plain[i], head) - getattr(scored[i].predictions, head)).max())
+                for head in HEADS
+            },
         )
 
 
@@ -178,6 +193,18 @@ def answers_table(rows: list[Row]) -> str:
     for row in rows:
         shares = [*row.accuracy.values(), row.exit_rate, *row.agreement.values()]
         lines.append(f"| {_label(row)} | {row.version} | " + " | ".join(f"{100 * s:.1f}%" for s in shares) + " |")
+    return "\n".join(lines)
+
+
+def optimisations_table(rows: list[Row]) -> str:
+    lines = ["| pair | precision | little, on and off | big, on and off | logits apart |", "|" + "---|" * 5]
+    for row in rows:
+        heads = [f"{row.accuracy[h]:.1%}, {row.plain[h]:.1%}" for h in HEADS]
+        lines.append(
+            f"| {_label(row)} | {row.version} | {' | '.join(heads)} | "
+            + ", ".join(f"{row.apart[h]:.2g}" for h in HEADS)
+            + " |"
+        )
     return "\n".join(lines)
 
 
@@ -220,6 +247,9 @@ def section(name: str, args: argparse.Namespace, backend: Backend) -> str:
         f"supernet and {args.cotrain} of each pair, ranges of activations by {args.method}. tau is where "
         f"{args.exit_rate:.0%} of the validation images leave early in fp32, and the same for all.\n\n"
         f"{answers_table(rows)}\n\n"
+        "The same networks with the runtime's optimisations of the graph on and off: without them it computes node by "
+        "node what the graph says. Largest difference of a logit of the little and of the big head.\n\n"
+        f"{optimisations_table(rows)}\n\n"
         "Calibrated latencies in ms with 95% intervals; `expected` is the easy path's and, for those that do not "
         "leave, the hard path's. Sizes in kB, of the routed graph and of both paths'.\n\n"
         f"{costs_table(rows)}\n"

@@ -17,10 +17,10 @@ Array = np.ndarray[Any, np.dtype[Any]]
 class Runner:
     """A graph of fixed batch, loaded once, for any number of inputs; on one thread of the CPU."""
 
-    def __init__(self, model: ExportedModel, tau: float | None = None) -> None:
-        """Raises ExportError where ONNX Runtime does not take the graph; `tau` replaces a routed graph's threshold."""
+    def __init__(self, model: ExportedModel, tau: float | None = None, *, optimized: bool = True) -> None:
+        """Raises ExportError where ONNX Runtime does not take the graph; see `session` for the options."""
         self._model = model
-        self._session = session(model, tau)
+        self._session = session(model, tau, optimized=optimized)
 
     def __call__(self, batch: Array) -> list[Array]:
         """All rows of `batch` (n, ...) through the graph, each output with n rows; the last batch is filled up.
@@ -42,8 +42,13 @@ def run(model: ExportedModel, batch: Array, tau: float | None = None) -> list[Ar
     return Runner(model, tau)(batch)
 
 
-def session(model: ExportedModel, tau: float | None = None) -> Any:
+def session(model: ExportedModel, tau: float | None = None, *, optimized: bool = True) -> Any:
     """A session on one thread of the CPU.
+
+    Args:
+        model: the graph.
+        tau: replaces a routed graph's threshold.
+        optimized: let the runtime fuse and rewrite the graph; without, it computes node by node what the graph says.
 
     Raises:
         ExportError: ONNX Runtime does not take the graph.
@@ -51,6 +56,8 @@ def session(model: ExportedModel, tau: float | None = None) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 4
+    if not optimized:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     data = str(model.path) if tau is None else with_tau(model.path, tau).SerializeToString()
     try:
         return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
