@@ -1,7 +1,9 @@
-"""A live view of a run for a terminal; nearly nothing where there is none."""
+"""A live view of a run for a terminal; a line a minute where there is none."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
@@ -21,14 +23,18 @@ from nasopt.study.events import (
 
 _USUAL = ("accuracy", "exit_rate", "latency_ms", "energy_mj", "macs")
 """Figures that are shown of a trial beside its objectives."""
+PULSE_S = 60.0
+"""Without a terminal, a line tells at most so often how far the run is."""
 
 
 class Watcher:
     """A listener that draws progress bars where there is a terminal, and prints what needs saying."""
 
-    def __init__(self, console: Console, *, verbosity: int = 0) -> None:
+    def __init__(self, console: Console, *, verbosity: int = 0, clock: Callable[[], float] = time.monotonic) -> None:
         """`verbosity` -1 prints warnings only, 0 adds progress, 1 lines for epochs and trials."""
         self._console = console
+        self._clock = clock
+        self._said_at = clock()
         self._verbosity = verbosity
         self._live = verbosity >= 0 and console.is_terminal
         self._progress = Progress(
@@ -96,8 +102,11 @@ class Watcher:
                 self._say(f"{task}: resumed after epoch {step.resumed}")
             self._tasks[task] = self._progress.add_task(task, total=epochs, note="")
         self._progress.update(self._tasks[task], completed=epoch, note=f"loss {step.loss:.3f}")
+        line = f"{task}: epoch {epoch} of {epochs}, loss {step.loss:.3f}, {step.seconds:.0f} s"
         if self._verbosity > 0 and (epoch == epochs or epoch % max(epochs // 5, 1) == 0):
-            self._say(f"{task}: epoch {epoch} of {epochs}, loss {step.loss:.3f}, {step.seconds:.0f} s")
+            self._say(line)
+        else:
+            self._pulse(line)
 
     def _start(self, event: TrialStarted) -> None:
         if event.adopted:
@@ -116,8 +125,12 @@ class Watcher:
         if event.ended not in ("completed", "infeasible"):
             later = "; it is set aside for later" if event.aside else ""
             self._warn(f"{self._name(event)} {event.ended}: {event.reason}{later}")
-        elif self._verbosity > 0:
-            self._say(f"{self._name(event)} ({event.finished} of {event.trials}): {self._line(event)}")
+            return
+        line = f"{self._name(event)} ({event.finished} of {event.trials}): {self._line(event)}"
+        if self._verbosity > 0:
+            self._say(line)
+        else:
+            self._pulse(line)
 
     def _name(self, event: TrialStarted | TrialEnded) -> str:
         return f"{self._competitor(event.study)}trial {event.number}"
@@ -129,7 +142,13 @@ class Watcher:
     def _warn(self, line: str) -> None:
         self._console.print(f"! {line}", style="yellow", markup=False, highlight=False)
 
+    def _pulse(self, line: str) -> None:
+        """Say it where no bar moves and nothing was said for a while."""
+        if not self._live and self._clock() - self._said_at >= PULSE_S:
+            self._say(line)
+
     def _say(self, line: str) -> None:
+        self._said_at = self._clock()
         if self._verbosity >= 0:
             self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
