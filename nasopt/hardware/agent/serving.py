@@ -101,7 +101,7 @@ class Server:
 
     def _do_lease(self, who: str, wait_s: float) -> bool:
         """Whether nobody measures here; refuses where somebody does."""
-        with lease.held(who, wait_s, self._locks()):
+        with _ending_with_the_link(self._stream.fileno()), lease.held(who, wait_s, self._locks()):
             return True
 
     def _do_missing(self, names: List[str]) -> List[str]:
@@ -136,7 +136,7 @@ class Server:
         threads, paths = protocol["threads"], [self._models().path(name) for name in models]
         sensor = self._sensor(*meter)
         asked = time.perf_counter()
-        with lease.held(who, wait_s, self._locks()), _ending_with_the_link(self._stream.fileno()):
+        with _ending_with_the_link(self._stream.fileno()), lease.held(who, wait_s, self._locks()):
             start = time.perf_counter()
             opened = [runtimes.open_run(runtime, path, threads, options) for path in paths]
             runs = [run for run, _ in opened]
