@@ -9,6 +9,8 @@ import pytest
 
 from tests.cli.conftest import Nasopt
 
+pytestmark = pytest.mark.timed
+
 QUICK = """\
 name: quick
 description: This machine, in a hurry

@@ -21,6 +21,8 @@ from nasopt.hardware.prediction.calibration import load_calibration
 from nasopt.hardware.prediction.kernels import Kernel, kernels
 from nasopt.records import Energy, ExportedModel, Latency, Measurement, TimingProtocol
 
+pytestmark = pytest.mark.timed
+
 STUDY = """
 study: {name: small}
 data: {name: digits}

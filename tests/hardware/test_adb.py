@@ -35,7 +35,7 @@ from nasopt.testing import BackendSuite, graphs
 from tests.hardware.adb_phone import AdbPhone
 
 Make = Callable[..., Path]
-pytestmark = pytest.mark.skipif(shutil.which("adb") is None, reason="there is no adb here")
+pytestmark = [pytest.mark.timed, pytest.mark.skipif(shutil.which("adb") is None, reason="there is no adb here")]
 
 QUICK = TimingProtocol(warmup_runs=3, warmup_s=0, min_runs=12, min_s=0.01, max_s=4.0, blocks=3, drift_limit=5.0)
 

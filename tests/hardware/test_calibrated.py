@@ -16,6 +16,8 @@ from nasopt.hardware.calibrated import calibrated
 from nasopt.records import Energy, Latency, Measurement, TimingProtocol
 from nasopt.testing import graphs
 
+pytestmark = pytest.mark.timed
+
 PROTOCOL = TimingProtocol(warmup_s=0.0, min_runs=20, min_s=0.02, max_s=0.4, blocks=4, drift_limit=0.5)
 
 

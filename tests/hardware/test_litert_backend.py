@@ -20,6 +20,8 @@ from nasopt.spec.hardware import PluginSpec
 from nasopt.testing import BackendSuite, graphs
 from tests.export.conftest import make_network
 
+pytestmark = pytest.mark.timed
+
 pytest.importorskip("ai_edge_litert")
 
 Make = Callable[..., Path]

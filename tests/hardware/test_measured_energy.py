@@ -14,6 +14,8 @@ from nasopt.cli import app
 from tests.hardware import sensors
 from tests.hardware.sensors import Machine
 
+pytestmark = pytest.mark.timed
+
 BUSY_W = 40.0
 
 PROFILE = """

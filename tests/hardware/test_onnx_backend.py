@@ -20,6 +20,8 @@ from nasopt.hardware.onnx_backend import OnnxRuntimeBackend
 from nasopt.hardware.structure import describe
 from nasopt.records import ExportedModel, TimingProtocol
 
+pytestmark = pytest.mark.timed
+
 Make = Callable[..., Path]
 
 

@@ -20,6 +20,8 @@ from nasopt.spec.device import DeviceProfile
 from nasopt.spec.hardware import PluginSpec
 from nasopt.testing import BackendSuite, graphs
 
+pytestmark = pytest.mark.timed
+
 openvino = pytest.importorskip("openvino")
 
 Make = Callable[..., Path]

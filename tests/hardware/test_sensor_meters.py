@@ -21,6 +21,8 @@ from nasopt.testing import MeterSuite
 from tests.hardware import sensors
 from tests.hardware.sensors import Machine, write
 
+pytestmark = pytest.mark.timed
+
 WATTS = "{unix:.6f},{watts:.6f}\n"
 INTERVAL_S = 0.03
 

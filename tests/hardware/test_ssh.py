@@ -29,7 +29,7 @@ from tests.hardware import sensors
 from tests.hardware.sensors import Machine
 from tests.hardware.sshd import Server, why_not
 
-pytestmark = pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
+pytestmark = [pytest.mark.timed, pytest.mark.skipif(why_not() is not None, reason=str(why_not()))]
 
 Make = Callable[..., SshBackend]
 

@@ -21,7 +21,7 @@ from nasopt.testing import graphs
 from tests.hardware.sshd import Server, why_not
 from tests.study.stand_in import StandIn, make_spec
 
-pytestmark = pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
+pytestmark = [pytest.mark.timed, pytest.mark.skipif(why_not() is not None, reason=str(why_not()))]
 
 PROTOCOL = TimingProtocol(warmup_runs=3, warmup_s=0, min_runs=10, min_s=0.6, max_s=1.0, drift_limit=9, tight_enough=9)
 

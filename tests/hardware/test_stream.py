@@ -20,6 +20,8 @@ from nasopt.models import build
 from nasopt.records import Candidate, LossWeights, NetworkLayout, StageChoice, TimingProtocol
 from nasopt.streams import RoutedStream, Way
 
+pytestmark = pytest.mark.timed
+
 PROTOCOL = TimingProtocol(warmup_runs=3, warmup_s=0.01, min_runs=20, min_s=0.06, max_s=0.5, blocks=6, drift_limit=0.5)
 LOSS = LossWeights(alpha=1, beta=1, gamma=0, lambda_=0, temperature=2, eta=0)
 

@@ -13,6 +13,8 @@ from nasopt.errors import MeasurementError
 from nasopt.hardware.timing import Reference, block_interval, time_interleaved
 from nasopt.records import Latency, TimingProtocol
 
+pytestmark = pytest.mark.timed
+
 PROTOCOL = TimingProtocol(
     warmup_runs=3, warmup_s=0, min_runs=60, min_s=0, max_s=2.0, blocks=6, drift_limit=0.5, tight_enough=9.0
 )

@@ -22,6 +22,8 @@ from nasopt.spec.device import DeviceProfile
 from nasopt.spec.hardware import PluginSpec
 from nasopt.testing import BackendSuite, graphs
 
+pytestmark = pytest.mark.timed
+
 Make = Callable[..., Path]
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no NVIDIA GPU here")
 

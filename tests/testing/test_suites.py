@@ -13,6 +13,8 @@ from nasopt.spec.device import DeviceProfile
 from nasopt.spec.study import StudySpec
 from nasopt.testing import BackendSuite, MeterSuite, ProblemSuite
 
+pytestmark = pytest.mark.timed
+
 
 class TestOnnxRuntime(BackendSuite):
     @pytest.fixture(scope="class")
