@@ -26,6 +26,7 @@ from nasopt.samplers.history import History, Point, history_of, known_rows
 from nasopt.samplers.predictor.observations import Observations
 from nasopt.samplers.predictor.search import Stage, prepare, rank
 from nasopt.samplers.starting import first_points
+from nasopt.samplers.threads import one_thread
 
 OFTEN, SELDOM = 5, 20
 """The surrogates are fitted anew after a twelfth of the trials, but within these numbers."""
@@ -83,8 +84,10 @@ class PredictorSampler(BreedingSampler):
             feasible=history.feasible,
             constraints=np.empty((len(history), 0)),
         )
-        stage = prepare(encoding, observations, pool=self._options.pool, whole=self._options.whole, rng=rng)
-        yield from rank(stage, encoding, observations, history.codes, rng)
+        with one_thread():
+            stage = prepare(encoding, observations, pool=self._options.pool, whole=self._options.whole, rng=rng)
+            ranked = rank(stage, encoding, observations, history.codes, rng)
+        yield from ranked
 
     def proposals(
         self, study: Study, trial: FrozenTrial, points: Sequence[Point], encoding: Encoding
@@ -96,8 +99,9 @@ class PredictorSampler(BreedingSampler):
         if len(complete) < self._options.startup:
             return first_points(encoding, known, rng)
         observations = _observe(complete, history_of(points, study, encoding))
-        stage = self._stage(study, complete, encoding)
-        return iter(rank(stage, encoding, observations, known, rng))
+        with one_thread():
+            stage = self._stage(study, complete, encoding)
+            return iter(rank(stage, encoding, observations, known, rng))
 
     def _stage(self, study: Study, complete: Sequence[Point], encoding: Encoding) -> Stage:
         """Fits and candidates after the last refit, remembered under all that they rest on."""

@@ -30,6 +30,8 @@ FITTED, CONDITIONED = 250, 300
 """So many observations teach hyperparameters and posterior; of more, those near the front and some at random."""
 CLOSE = 100
 """So many of the pool's best are ranked in double precision."""
+PROBED = 300
+"""So many of the pool, those that promised most when it was made, tell whether smaller deviations are worth it."""
 GENERATIONS, CHILDREN, PARENTS = 8, 800, 200
 WIDEST = {4: 60}
 """Points of the front that four objectives keep for improvements; more objectives keep FEWEST, fewer keep all."""
@@ -44,21 +46,18 @@ class Belief:
     objectives: tuple[surrogate.Surrogate, ...]
     constraints: tuple[process.Posterior, ...]
 
-    def losses(self, codes: Array, *, leading: bool = False, rough: bool = False) -> tuple[Array, Array]:
-        """Mean and deviation (n, m) at codes (n, d); see `Surrogate.predict` for what is quicker."""
+    def predict(self, codes: Array, *, leading: bool = False, rough: bool = False) -> tuple[Array, Array, Array]:
+        """Mean and deviation (n, m) of the objectives at codes (n, d), and the probability (n,) that constraints hold.
+
+        Objectives and constraints are taken as independent. See `Surrogate.predict` for what is quicker.
+        """
         x = self.features(codes)
         parts = [s.predict(x, leading=leading, rough=rough) for s in self.objectives]
-        return np.stack([p[0] for p in parts], axis=1), np.stack([p[1] for p in parts], axis=1)
-
-    def feasibility(self, codes: Array, *, rough: bool = False) -> Array:
-        """Probability (n,) that all constraints hold, taken as independent; with `rough` in single precision."""
         chance = np.ones(len(codes))
-        if self.constraints:
-            x = self.features(codes)
-            for posterior in self.constraints:
-                mean, deviation = posterior.predict(x, rough=rough)
-                chance *= ndtr(-mean / deviation)
-        return chance
+        for posterior in self.constraints:
+            mean, deviation = posterior.predict(x, rough=rough)
+            chance *= ndtr(-mean / deviation)
+        return np.stack([p[0] for p in parts], axis=1), np.stack([p[1] for p in parts], axis=1), chance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,13 +185,13 @@ def _optimism(
     belief: Belief, codes: Array, front: Array, observations: Observations, corner: Array | None = None
 ) -> tuple[Array, Array]:
     """How much points (n, d) would improve the front a deviation better than expected (n,), and the corner used."""
-    mean, deviation = belief.losses(codes, leading=True, rough=True)
+    mean, deviation, chance = belief.predict(codes, leading=True, rough=True)
     if corner is None:
         unseen = ~_among(codes, observations.codes)
         corner = _corner(mean[unseen], deviation[unseen], front) if unseen.any() else np.ones(mean.shape[1])
     lower, upper = boxes(front, corner)
     values = improvement(mean - deviation, lower, upper) + 1e-3 * improvement(mean - 2.0 * deviation, lower, upper)
-    values *= belief.feasibility(codes, rough=True)
+    values *= chance
     values[_among(codes, observations.codes)] = -1.0
     return values, corner
 
@@ -241,37 +240,42 @@ def rank(stage: Stage, encoding: Encoding, observations: Observations, taken: Ar
     front = observations.front()
     pending = taken[~_among(taken, observations.codes)]
     if len(pending):
-        expected, _ = belief.losses(pending)
-        likely = belief.feasibility(pending) > 0.5
+        expected, _, chance = belief.predict(pending)
+        likely = chance > 0.5
         front = np.unique(np.concatenate([front, expected[likely]]), axis=0)
         front = front[moocore.is_nondominated(front)] if len(front) else front
     recent = np.nan_to_num(observations.codes[stage.count :])
     pool = np.concatenate([stage.pool, neighbours(encoding, recent, rng)]) if len(recent) else stage.pool
-    pool = np.unique(pool, axis=0)
+    pool = pool[np.sort(np.unique(pool, axis=0, return_index=True)[1])]
     pool = pool[~_among(pool, taken)]
     if not len(pool):
         return pool
-    mean, deviation = belief.losses(pool, rough=True)
+    mean, deviation, chance = belief.predict(pool, rough=True)
     lower, upper = boxes(front, _corner(mean, deviation, front))
-    daring = DARING[len(taken) % len(DARING)]
-    values = _value(mean, deviation, lower, upper, daring) * belief.feasibility(pool, rough=True)
-    pool = pool[np.argsort(-values, kind="stable")]
+    daring = _affordable(DARING[len(taken) % len(DARING)], mean, deviation, lower, upper)
+
+    def closely(codes: Array) -> Array:
+        mean, deviation, chance = belief.predict(codes)
+        return _value(mean, deviation, lower, upper, daring) * chance
+
+    pool = pool[np.argsort(-_value(mean, deviation, lower, upper, daring) * chance, kind="stable")]
     close, others = pool[:CLOSE], pool[CLOSE:]  # what single precision ranks first is looked at closely
-    values = _value(*belief.losses(close), lower, upper, daring) * belief.feasibility(close)
+    values = closely(close)
     if cardinality(encoding) == np.inf:  # refine what a pool of points can only come near to
         best = np.repeat(close[np.argsort(-values, kind="stable")[:10]], 30, axis=0)
         finer = mutate(encoding, best, rng.integers(1, 3, size=len(best)), rng)
-        gains = _value(*belief.losses(finer), lower, upper, daring) * belief.feasibility(finer)
-        close, values = np.concatenate([close, finer]), np.concatenate([values, gains])
+        close, values = np.concatenate([close, finer]), np.concatenate([values, closely(finer)])
     return np.concatenate([close[np.argsort(-values, kind="stable")], others])
 
 
+def _affordable(daring: float, mean: Array, deviation: Array, lower: Array, upper: Array) -> float:
+    """The factor for deviations (n, m), or 1 where next to nothing is expected of predictions (n, m) under it."""
+    sober = expected_improvement(mean[:PROBED], daring * deviation[:PROBED], lower, upper).max()
+    whole = expected_improvement(mean[:PROBED], deviation[:PROBED], lower, upper).max()
+    return daring if sober > WORTH * whole else 1.0
+
+
 def _value(mean: Array, deviation: Array, lower: Array, upper: Array, daring: float) -> Array:
-    """Expected improvement (n,) of predictions mean and deviation (n, m)."""
+    """Expected improvement (n,) of predictions mean and deviation (n, m); hopes break ties."""
     hopeful = 1e-9 * improvement(mean - 2.0 * deviation, lower, upper)
-    expected = expected_improvement(mean, deviation, lower, upper)
-    if daring < 1.0:
-        sober = expected_improvement(mean, daring * deviation, lower, upper)
-        if sober.max() > WORTH * expected.max():
-            expected = sober
-    return expected + hopeful
+    return expected_improvement(mean, daring * deviation, lower, upper) + hopeful
