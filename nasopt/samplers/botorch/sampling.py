@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 import moocore
 import numpy as np
@@ -23,6 +25,7 @@ from nasopt.samplers.breeding import BreedingSampler
 from nasopt.samplers.encoding import Array, Encoding
 from nasopt.samplers.history import History, Point, Seen, history_of, known_rows
 from nasopt.samplers.starting import first_points
+from nasopt.samplers.threads import one_thread
 
 logger = logging.getLogger("nasopt")
 
@@ -47,6 +50,13 @@ class BotorchSampler(BreedingSampler):
     def offspring(self, history: History, encoding: Encoding, rng: np.random.Generator) -> Iterator[Array]:
         """Random rows (d,): what comes after the points that were searched for."""
         return (encoding.draw(rng, 1)[0] for _ in itertools.count())
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """A point of the whole space that no trial has; a repeat where there is none left."""
+        with one_thread(), _torch_on_one_thread():
+            return super().sample_relative(study, trial, search_space)
 
     def proposals(
         self, study: Study, trial: FrozenTrial, points: Sequence[Point], encoding: Encoding
@@ -94,6 +104,16 @@ class BotorchSampler(BreedingSampler):
                 count,
                 self._options.max_data,
             )
+
+
+@contextmanager
+def _torch_on_one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _feasible(objectives: Sequence[Output], history: History) -> NDArray[np.int_]:
