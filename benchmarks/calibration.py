@@ -1,6 +1,6 @@
 """Calibrate this machine and judge the fit on networks that it did not see: writes calibration.md.
 
-python benchmarks/calibration.py [--ssh | --device PROFILE] [--study FILE] [--minutes 12]
+python benchmarks/calibration.py [--ssh | --device PROFILE] [--spaces NAME ...] [--again 4] [--minutes 12]
 
 Measurements are kept in data/calibration, so that the command can be interrupted and goes on.
 """
@@ -147,7 +147,7 @@ def main() -> None:
                 sections += _section(name, device, given, deadline)
     except OutOfTimeError:
         raise SystemExit("the minutes are over; the same command goes on") from None
-    options = " --ssh" if given.ssh else ""
+    options = f"{' --ssh' if given.ssh else ''} --spaces {' '.join(given.spaces)} --again {given.again}"
     head = ["# Calibrating this machine", "", f"`python benchmarks/calibration.py{options}` wrote this page; see "]
     head[-1] += "docs/calibrating.md. A virtual machine with two shared cores of an AMD EPYC, other programs running."
     given.to.write_text("\n".join([*head, "", *sections]))
