@@ -233,7 +233,7 @@ def table(folder: Path, competitors: list[Arm], prior: ArchitecturePrior) -> dic
     }
 
 
-def page(result: dict[str, Any], supernet: dict[str, Any]) -> str:
+def page(result: dict[str, Any], supernet: dict[str, Any], options: str) -> str:
     """The report as Markdown."""
     prior, accuracies = result["prior"], supernet["subnet_accuracy"]
     by_arm = {row["arm"]: mean(row["by_cost"][1.0]) for row in result["rows"]}
@@ -243,7 +243,8 @@ def page(result: dict[str, Any], supernet: dict[str, Any]) -> str:
         [
             "# What an architecture prior is worth",
             "",
-            f"Written by `python benchmarks/darts.py`: {supernet['data']}, {supernet['images']:,} training images, "
+            f"Written by `python benchmarks/darts.py {options}` when all arms had spent {result['budget_s']:.0f} s: "
+            f"{supernet['data']}, {supernet['images']:,} training images, "
             "objectives accuracy (validation, weights inherited from the supernet) and estimated latency of "
             f"{supernet['device']}. The largest pair has {supernet['largest_macs'] / 1e6:.2f} million "
             "multiply-accumulates. The supernet is the same for all arms and charged to none; 20 random sub-networks "
@@ -355,7 +356,8 @@ def main() -> None:
     result = table(folder, competitors, prior)
     if given.json:
         given.json.write_text(json.dumps(result, indent=1))
-    given.report.write_text(page(result, described(competitors[0].problem)))
+    options = f"--budget {given.budget:g} --seeds {given.seeds}"
+    given.report.write_text(page(result, described(competitors[0].problem), options))
 
 
 if __name__ == "__main__":
