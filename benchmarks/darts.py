@@ -83,8 +83,12 @@ FRACTIONS = (0.5, 1.0)
 TRIALS = (10, 25, 50, 100)
 
 
+TURN_S = 8.0
+"""Seconds of a turn at least: to open a study takes time that nobody is charged for."""
+
+
 class TurnTakenError(Exception):
-    """One trial more is done; the next arm's turn."""
+    """The next arm's turn."""
 
 
 @dataclass
@@ -106,8 +110,9 @@ class Arm:
         return self.charged + sum(self.spent.values())
 
     def turn(self) -> None:
-        """Draw and evaluate until one more trial has been trained and measured."""
+        """Draw and evaluate until a trial is trained and measured that ends the turn's seconds."""
         begun = time.process_time()
+        enough = self.total + TURN_S
 
         def listen(event: Event) -> None:
             nonlocal begun
@@ -120,7 +125,7 @@ class Arm:
                 )
                 with self.ledger.open("a") as file:
                     file.write(line + "\n")
-                if event.ended == "completed":
+                if event.ended == "completed" and self.total >= enough:
                     raise TurnTakenError
             elif type(event).__name__ in ("StudyOpened", "PreparationProgress"):
                 begun = time.process_time()  # opening the study is no work of the sampler
