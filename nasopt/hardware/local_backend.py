@@ -18,9 +18,11 @@ from nasopt.hardware.packing import agent_file
 from nasopt.hardware.reference import NAME as REFERENCE_NAME
 from nasopt.hardware.reference import reference_file
 from nasopt.hardware.refusals import translated
+from nasopt.hardware.stream import Images, RoutedGraphs, Stream, routed_stream, time_stream
 from nasopt.hardware.timing import Reference, time_interleaved
 from nasopt.records import Energy, ExportedModel, Latency, Measurement, Provenance, TimingProtocol
 from nasopt.spec.device import DeviceProfile
+from nasopt.streams import RoutedStream
 
 Run = Callable[[], object]
 
@@ -119,6 +121,21 @@ class LocalBackend:
                 was asked for runs it.
         """
         return self._open(model.path, threads)[0]
+
+    def _time_stream(
+        self, stream: Stream, graphs: RoutedGraphs, images: Images, protocol: TimingProtocol
+    ) -> RoutedStream:
+        """Time a routed network that is ready to run on images, and both its paths, in one interleaved run."""
+        easy, hard = (self.runner(model, protocol.threads) for model in (graphs.easy, graphs.hard))
+        times = time_stream(stream, len(images), easy, hard, self._reference(protocol.threads), protocol)
+        return routed_stream(
+            times,
+            device=self.profile.name,
+            backend=self.name,
+            provider=self.provider,
+            runtime=self._runtime,
+            way=stream.way,
+        )
 
     @contextmanager
     def _conditions(self) -> Iterator[None]:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from nasopt.hardware.local_backend import LocalBackend
 from nasopt.hardware.onnx_stream import IfStream
-from nasopt.hardware.stream import Images, RoutedGraphs, routed_stream, time_stream
+from nasopt.hardware.stream import Images, RoutedGraphs
 from nasopt.records import TimingProtocol
 from nasopt.spec.device import DeviceProfile
 from nasopt.streams import RoutedStream
@@ -36,13 +36,4 @@ class OnnxRuntimeBackend(LocalBackend):
             MeasurementError: a graph does not run here, or a reading cannot be trusted.
         """
         stream = IfStream(graphs.routed.path, images, protocol.threads, self._options)
-        easy, hard = (self.runner(model, protocol.threads) for model in (graphs.easy, graphs.hard))
-        times = time_stream(stream, len(images), easy, hard, self._reference(protocol.threads), protocol)
-        return routed_stream(
-            times,
-            device=self.profile.name,
-            backend=self.name,
-            provider=self.provider,
-            runtime=self._runtime,
-            way=stream.way,
-        )
+        return self._time_stream(stream, graphs, images, protocol)

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from nasopt.cache import Cache, content_key
 from nasopt.hardware.local_backend import LocalBackend, Run
 from nasopt.hardware.refusals import translated
-from nasopt.hardware.stream import Images, RoutedGraphs, routed_stream, time_stream
+from nasopt.hardware.stream import Images, RoutedGraphs
 from nasopt.hardware.structure import describe
 from nasopt.hardware.tensorrt_graph import readable
 from nasopt.hardware.tensorrt_stream import HostRouter
@@ -52,16 +52,7 @@ class TensorRtBackend(LocalBackend):
         """
         with translated():
             stream = HostRouter(self._session(graphs.easy.path), self._session(graphs.hard.path), images, graphs.tau)
-        easy, hard = (self.runner(model, protocol.threads) for model in (graphs.easy, graphs.hard))
-        times = time_stream(stream, len(images), easy, hard, self._reference(protocol.threads), protocol)
-        return routed_stream(
-            times,
-            device=self.profile.name,
-            backend=self.name,
-            provider=self.provider,
-            runtime=self._runtime,
-            way=stream.way,
-        )
+        return self._time_stream(stream, graphs, images, protocol)
 
     def _open(self, path: Path, threads: int) -> tuple[Run, dict[str, Any]]:
         from nasopt.hardware.agent import runtimes
