@@ -9,9 +9,12 @@ from optuna.distributions import BaseDistribution
 
 from nasopt import plugins
 from nasopt.cache import Cache
+from nasopt.errors import UsageError
 from nasopt.problems import Problem
 from nasopt.records import StudyKeys
 from nasopt.space import BigLittleSpace
+from nasopt.space.distinct import mistaken_values
+from nasopt.spec.problem import PythonProblem, TableProblem
 from nasopt.spec.study import StudySpec
 
 _PIXELS_UNKNOWN = 32
@@ -22,10 +25,20 @@ def open_problem(spec: StudySpec, cache: Cache | None = None) -> Problem:
     """Build the problem of a study; `cache` is the user's own if left out.
 
     Raises:
-        NasoptError: no such problem is installed, or its data, table or code are not to be had.
+        NasoptError: no such problem is installed, its data, table or code are not to be had, or its space has values
+            that Optuna cannot tell apart.
     """
     problem: Problem = plugins.load("problems", spec.problem_name)(spec, cache or Cache())
+    if (mistaken := next(mistaken_values(problem.distributions), None)) is not None:
+        raise UsageError(f"{_named(spec)}: {mistaken}")
     return problem
+
+
+def _named(spec: StudySpec) -> str:
+    """What to call the source of a study's space in a message."""
+    if isinstance(spec.problem, PythonProblem):
+        return f"{spec.problem.target}.distributions"
+    return spec.problem.file if isinstance(spec.problem, TableProblem) else "space"
 
 
 def describe_space(spec: StudySpec) -> tuple[Mapping[str, BaseDistribution], tuple[str, ...]]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+
+from nasopt.space.distinct import choice_key, told_apart
 
 Array: TypeAlias = NDArray[np.float64]
 Key: TypeAlias = tuple[float, ...]
@@ -28,8 +30,10 @@ class Axis:
     kind: Literal["choice", "integer", "real"]
     levels: int | None
     """How many values there are; None where they are continuous."""
-    lookup: Mapping[tuple[type, Any], int]
-    """Index of each choice as Optuna stores it; its type tells 1 from True where only one of them is a choice."""
+    values: tuple[Any, ...] = ()
+    """The choices that Optuna can tell apart, by index; empty for numbers."""
+    lookup: Mapping[Any, int] = field(default_factory=dict)
+    """Index of each of `values` by its `choice_key`."""
 
     @property
     def top(self) -> float:
@@ -40,7 +44,7 @@ class Axis:
         """Code of a value; None where this distribution does not contain it."""
         d = self.distribution
         if isinstance(d, CategoricalDistribution):
-            index = self.lookup.get((type(value), value))
+            index = self.lookup.get(choice_key(value))
             return None if index is None else float(index)
         if not d.low <= value <= d.high:  # type: ignore[attr-defined]
             return None
@@ -54,7 +58,7 @@ class Axis:
         """The value of the nearest code that has one, as a plain Python scalar."""
         d = self.distribution
         if isinstance(d, CategoricalDistribution):
-            return d.choices[round(float(code))]
+            return self.values[round(float(code))]
         code = min(max(float(code), 0.0), self.top)
         if self.kind == "integer":
             value = d.low + round(code) * d.step  # type: ignore[attr-defined]
@@ -93,15 +97,15 @@ def _bounds(d: BaseDistribution) -> tuple[float, float]:
 
 def _axis(name: str, d: BaseDistribution) -> Axis:
     if isinstance(d, CategoricalDistribution):
-        lookup = {(type(c), c): d.choices.index(c) for c in d.choices}  # Optuna stores 1 as True where that comes first
-        return Axis(name, d, "choice", len(d.choices), lookup)
+        values = told_apart(d.choices)
+        return Axis(name, d, "choice", len(values), values, {choice_key(c): i for i, c in enumerate(values)})
     if isinstance(d, IntDistribution):
         levels = (d.high - d.low) // d.step + 1
-        return Axis(name, d, "real" if d.log else "integer", levels, {})
+        return Axis(name, d, "real" if d.log else "integer", levels)
     if isinstance(d, FloatDistribution):
         if d.step is None:
-            return Axis(name, d, "real", None, {})
-        return Axis(name, d, "integer", round((d.high - d.low) / d.step) + 1, {})
+            return Axis(name, d, "real", None)
+        return Axis(name, d, "integer", round((d.high - d.low) / d.step) + 1)
     raise TypeError(f"expected a categorical, integer or float distribution for {name!r}, got {type(d).__name__}")
 
 

@@ -10,6 +10,8 @@ from typing import cast
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
+from nasopt.space.distinct import told_apart
+
 
 @dataclass(frozen=True, slots=True)
 class Cardinality:
@@ -36,7 +38,7 @@ def cardinality(distributions: Mapping[str, BaseDistribution]) -> Cardinality:
 
 def _size(distribution: BaseDistribution) -> int | None:
     if isinstance(distribution, CategoricalDistribution):
-        return len(distribution.choices)
+        return len(told_apart(distribution.choices))
     if isinstance(distribution, IntDistribution):
         return (distribution.high - distribution.low) // distribution.step + 1
     float_distribution = cast(FloatDistribution, distribution)

@@ -56,9 +56,23 @@ def distinct(values: object) -> object:
     if isinstance(values, list):
         if not values:
             raise ValueError("an empty list leaves nothing to choose from")
-        if len(set(map(repr, values))) != len(values):
-            raise ValueError(f"a choice is listed twice in {values}")
+        seen: list[object] = []
+        for value in values:
+            if value in seen:  # by Python's equality, as Optuna stores choices: 1, 1.0 and true are one
+                raise ValueError(_twice(seen[seen.index(value)], value, values))
+            seen.append(value)
     return values
+
+
+def _twice(first: object, again: object, values: list[object]) -> str:
+    listed = ", ".join(map(_as_written, values))
+    if repr(first) == repr(again):
+        return f"the choice {again!r} is listed twice in [{listed}]"
+    return f"the choices {_as_written(first)} and {_as_written(again)} in [{listed}] are equal; keep one of them"
+
+
+def _as_written(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else repr(value)
 
 
 def located(title: str, mistakes: Sequence[tuple[KeyPath, str]]) -> ValidationError:

@@ -16,6 +16,7 @@ from optuna.distributions import FloatDistribution
 from nasopt import shipped
 from nasopt.cache import Cache
 from nasopt.errors import DivergedError, EvaluationError, NasoptError, PrunedError, UsageError
+from nasopt.problems.opening import open_problem
 from nasopt.problems.python_target import PythonProblem
 from nasopt.spec.study import StudySpec, load_spec
 from nasopt.testing import ProblemSuite
@@ -179,6 +180,23 @@ def test_inspection_gives_bounds_or_is_left_out() -> None:
     for wrong, message in (('{"size": "x"}', "gave 'x'"), ("3", r"gave 3 \(int\)"), ("1 / 0", "ZeroDivisionError")):
         with pytest.raises(NasoptError, match=message):
             problem(GOOD + f"\n    def inspect(self, params):\n        return {wrong}\n").inspect(POINT)
+
+
+@pytest.mark.parametrize(
+    ("distribution", "message"),
+    [
+        ("CategoricalDistribution([False, 0, 'auto'])", "x has the choices False and 0, which are equal to Python"),
+        ("CategoricalDistribution([2, 'a', 2.0])", "x has the choices 2 and 2.0"),
+        ("CategoricalDistribution([float('nan'), float('nan')])", "x has the choices nan and nan"),
+        ("IntDistribution(2**53, 2**53 + 4)", "x runs from 9007199254740992 to 9007199254740996; whole"),
+        ("FloatDistribution(1e16, 1e16 + 16, step=0.5)", "x has the step 0.5, too small"),
+    ],
+)
+def test_values_that_a_database_cannot_tell_apart(distribution: str, message: str) -> None:
+    problem(f"from optuna.distributions import *\n{GOOD.replace('FloatDistribution(0, 1)', distribution)}")
+    content = {"study": {"name": "t"}, "problem": {"kind": "python", "target": "mine:Target"}, "objectives": OBJECTIVES}
+    with pytest.raises(UsageError, match=f"mine:Target.distributions: {message}"):
+        open_problem(StudySpec.model_validate(content), Cache(Path("cache")))
 
 
 def test_a_module_of_the_same_name_elsewhere_is_not_taken(tmp_path: Path) -> None:

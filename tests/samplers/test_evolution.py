@@ -17,6 +17,7 @@ from optuna.testing.pytest_samplers import BasicSamplerTestCase, MultiObjectiveS
 from nasopt.errors import UsageError
 from nasopt.samplers.encoding import Encoding
 from nasopt.samplers.evolution import evolution
+from nasopt.space import cardinality
 from nasopt.testing.sampler_problems import LINE
 from nasopt.testing.samplers import SamplerSuite
 
@@ -104,9 +105,9 @@ def test_weights_must_match_the_objectives() -> None:
 
 
 names = st.sampled_from("abcdef")
-choices = st.lists(st.one_of(st.none(), st.booleans(), st.integers(-5, 5), st.text(max_size=3)), min_size=2, max_size=6)
+choice = st.one_of(st.none(), st.booleans(), st.integers(-5, 5), st.floats(), st.text(max_size=3))
 distributions = st.one_of(
-    choices.filter(lambda c: len({(type(v), v) for v in c}) == len(c)).map(CategoricalDistribution),
+    st.lists(choice, min_size=2, max_size=6).map(CategoricalDistribution),  # some of them equal
     st.tuples(st.integers(-50, 50), st.integers(1, 60), st.integers(1, 7)).map(
         lambda t: IntDistribution(t[0], t[0] + t[1] * t[2], step=t[2])
     ),
@@ -135,6 +136,36 @@ def test_codes_round_trip(space: dict[str, BaseDistribution], seed: int) -> None
         assert again is not None
         np.testing.assert_allclose(again, row, atol=1e-9)
         np.testing.assert_array_equal(encoding.snap(row), encoding.snap(encoding.snap(row)))
+        stored = {n: space[n].to_external_repr(space[n].to_internal_repr(v)) for n, v in params.items()}
+        np.testing.assert_allclose(encoding.encode(stored), row, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("choices", "told_apart"),
+    [
+        ([False, 0, "auto"], [False, "auto"]),
+        ([True, 1, 1.0, None], [True, None]),
+        ([0, False], [0]),
+        ([float("nan"), 2, float("nan")], [float("nan"), 2]),
+        (["1", 1, "1.0", None, "None"], ["1", 1, "1.0", None, "None"]),
+    ],
+)
+def test_an_axis_has_the_choices_that_a_database_gives_back(choices: list[Any], told_apart: list[Any]) -> None:
+    space = {"x": CategoricalDistribution(choices), "y": CategoricalDistribution("ab")}
+    encoding = Encoding(space)
+    axis = encoding.axes[0]
+    assert str(list(axis.values)) == str(told_apart)
+    assert axis.levels == cardinality({"x": space["x"]}).discrete == len(told_apart)
+    assert len(list(encoding.walk(np.random.default_rng(0), np.full(2, np.nan)))) == 2 * len(told_apart)
+    drawn = axis.draw(np.random.default_rng(0), 200)
+    assert sorted(set(drawn)) == list(range(len(told_apart)))
+    storage = optuna.storages.InMemoryStorage()
+    study = optuna.create_study(storage=storage)
+    for code in range(len(told_apart)):
+        study.enqueue_trial({"x": axis.decode(code), "y": "a"})
+        stored = study.ask(space).params["x"]
+        assert axis.encode(stored) == code
+        assert str(stored) == str(told_apart[code])
 
 
 @settings(max_examples=30, deadline=None)

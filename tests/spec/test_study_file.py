@@ -47,6 +47,8 @@ def test_a_short_file_is_enough(tmp_path: Path) -> None:
         ("  name: x", "  name: x\n  trials: 0", 3, r"study\.trials: .*at least 1"),
         ("[0.25, 0.5]", "[]", 4, r"space\.little\.width: an empty list"),
         ("[0.25, 0.5]", "[0.25, 0.25]", 4, "listed twice"),
+        ("[0.25, 0.5]", "[1, 0.5, 1.0]", 4, r"the choices 1 and 1\.0 in \[1, 0\.5, 1\.0\] are equal; keep one"),
+        ("[0.25, 0.5]", "[true, 1]", 4, r"the choices true and 1 in \[true, 1\] are equal"),
         ("[0.25, 0.5]", "{low: 0.5, high: 0.25}", 4, "empty range"),
         ("[0.25, 0.5]", "1.5", 4, r"fraction in \(0, 1\]"),
         ("[0.25, 0.5]", "true", 4, "expected a value, a list of values or a range .*, not true/false True"),

@@ -67,7 +67,7 @@ class Features:
 
 def _families(encoding: Encoding) -> list[tuple[list[int], NDArray[np.intp], int]]:
     """Parameters (k,) with the same set of choices, the place in it of each choice (k, size), and its size."""
-    families: dict[frozenset[tuple[type, Any]], list[int]] = {}
+    families: dict[frozenset[Any], list[int]] = {}
     for j, axis in enumerate(encoding.axes):
         if axis.kind == "choice":
             families.setdefault(frozenset(axis.lookup), []).append(j)
@@ -76,15 +76,15 @@ def _families(encoding: Encoding) -> list[tuple[list[int], NDArray[np.intp], int
         places = encoding.axes[columns[0]].lookup
         shared = np.zeros((len(columns), max(encoding.axes[j].levels or 1 for j in columns)), dtype=np.intp)
         for row, j in enumerate(columns):
-            choices = getattr(encoding.axes[j].distribution, "choices", ())
-            shared[row, : len(choices)] = [places[type(c), c] for c in choices]
+            lookup = encoding.axes[j].lookup
+            shared[row, : len(lookup)] = [places[key] for key in lookup]
         found.append((columns, shared, len(places)))
     return found
 
 
 def _numbers(axis: Axis) -> Array | None:
     """Positions in [0, 1] of choices that are all numbers; None where they are not, or only two."""
-    choices = getattr(axis.distribution, "choices", ())
+    choices = axis.values
     if len(choices) < 3 or any(isinstance(c, bool) or not isinstance(c, int | float) for c in choices):
         return None
     values = np.array(choices, dtype=float)
