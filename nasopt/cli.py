@@ -6,14 +6,23 @@ import json
 import logging
 import shlex
 import sys
-from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
-from nasopt.arguments import Assignments, Json, Storage, StudyFile, StudyName, StudyNames
+from nasopt.arguments import (
+    Assignments,
+    Formatter,
+    Json,
+    Storage,
+    StudyFile,
+    StudyName,
+    StudyNames,
+    complain,
+    quiet_output,
+    say,
+)
 from nasopt.arguments import console as _console
 from nasopt.arguments import print_json as _print_json
 from nasopt.errors import InterruptedRunError, NasoptError, UsageError
@@ -84,13 +93,13 @@ def run(
 
     _log_to(log_file, verbose)
     spec = _spec(study, assignments, storage, trials, sampler)
-    console = Console(stderr=True) if as_json else _console()
+    console = _console(stderr=as_json)
     try:
         with (
             Interruption() as interruption,
             Watcher(console, verbosity=-1 if quiet else verbose) as watch,
             Trackers(tracker or [], spec) as trackers,
-            redirect_stdout(sys.stderr) if as_json else nullcontext(),  # a user's own evaluation may print
+            quiet_output(as_json),  # a user's own evaluation may print
         ):
             result = run_file(spec, listener=interruption.beside(trackers.beside(watch)), allow_changes=allow_changes)
     except KeyboardInterrupt:
@@ -116,7 +125,7 @@ def init(
     from nasopt.spec.starting import write_starting_point
 
     write_starting_point(path, force=force)
-    print(f"wrote {path}; next: nasopt space {path}, then nasopt run {path}")
+    say(f"wrote {path}; next: nasopt space {path}, then nasopt run {path}")
 
 
 @app.command()
@@ -126,7 +135,7 @@ def space(study: StudyFile, assignments: Assignments = None, as_json: Json = Fal
     from nasopt.space.listing import space_json, space_table
 
     spec = _spec(study, assignments)
-    with redirect_stdout(sys.stderr):  # what a user's own module prints is no part of the answer
+    with quiet_output():  # what a user's own module prints is no part of the answer
         searched, remarks = describe_space(spec)
     if as_json:
         _print_json(space_json(searched))
@@ -178,21 +187,21 @@ def report(
     console = _console()
     if len(studies) > 1:
         for lacking in complete_contest(studies, waiting=console.status) if test else ():
-            print(f"nasopt: the report lacks {lacking}", file=sys.stderr)
+            complain(f"the report lacks {lacking}")
         views = [s.view() for s in studies]
         contest = views[0].contest.contest if views[0].contest else study
         files = write_contest_report(views, to or Path(f"report-{file_name(contest)}"))
-        print(f"wrote {files.markdown} and {files.html}")
+        say(f"wrote {files.markdown} and {files.html}")
         return
     found = studies[0]
     for lacking in complete_front(found, test=test, stream=stream, waiting=console.status):
-        print(f"nasopt: the report lacks {lacking}", file=sys.stderr)
+        complain(f"the report lacks {lacking}")
     view = found.view()
     files = write_report(view, to or Path(f"report-{file_name(view.name)}"))
     console.print(front_table(view))
     for finding in stream_findings(view):
         console.print(f"! {finding}", style="yellow", markup=False)
-    print(f"wrote {files.markdown} and {files.html}")
+    say(f"wrote {files.markdown} and {files.html}")
 
 
 @app.command()
@@ -233,7 +242,7 @@ def export(
     from nasopt.study import find_study
 
     files = export_trial(find_study(study, storage), trial, to)
-    print(f"wrote {files.routed}, {files.easy}, {files.hard}, {files.card} and {files.config}")
+    say(f"wrote {files.routed}, {files.easy}, {files.hard}, {files.card} and {files.config}")
 
 
 @app.command()
@@ -254,7 +263,8 @@ def measure(
     if trial is not None:
         _measure_trial(model, trial, device, storage, meter=meter, as_json=as_json)
         return
-    taken = measure_model(model, device or "local", meter=meter)
+    with quiet_output(as_json):  # runtimes print from C
+        taken = measure_model(model, device or "local", meter=meter)
     if as_json:
         _print_json(asdict(taken))
     else:
@@ -269,7 +279,8 @@ def _measure_trial(
 
     if meter is not None:
         raise UsageError("a stream is timed without an energy meter; leave --meter out")
-    streams = stream_trial(find_study(study, storage), trial, device=device)
+    with quiet_output(as_json):
+        streams = stream_trial(find_study(study, storage), trial, device=device)
     if as_json:
         _print_json([stream.to_json() for stream in streams])
         return
@@ -305,7 +316,7 @@ def calibrate(
         "seed": seed,
     }
     try:
-        with calibration.Watcher(Console(stderr=True), quiet=as_json) as watch:
+        with calibration.Watcher(_console(stderr=True), quiet=as_json) as watch, quiet_output(as_json):
             found = calibration.calibrate(device, folder=to, meter=meter, force=force, listener=watch, **options)  # type: ignore[arg-type]
     except KeyboardInterrupt:
         command = shlex.join(["nasopt", *sys.argv[1:]])
@@ -342,7 +353,8 @@ def check(
     """Look for what stands between a device and a measurement; exit code 1 if something fails."""
     from nasopt.hardware import check_device, diagnosis_table, load_profile
 
-    diagnosis = check_device(load_profile(device))
+    with quiet_output(as_json):
+        diagnosis = check_device(load_profile(device))
     if as_json:
         _print_json(diagnosis.to_json())
     else:
@@ -365,7 +377,7 @@ def dashboard(
     from nasopt.study import find_studies
 
     found = find_studies(study, storage)[0]
-    print(f"{found.name}: http://{host}:{port}/dashboard (Ctrl-C ends it)", flush=True)
+    say(f"{found.name}: http://{host}:{port}/dashboard (Ctrl-C ends it)")
     serve(found.storage, found.artifact_store, host=host, port=port)
 
 
@@ -382,7 +394,7 @@ def _log_to(file: Path | None, verbose: int) -> None:
     logger = logging.getLogger("nasopt")
     logger.setLevel(level)
     for handler in handlers:
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        handler.setFormatter(Formatter())
         logger.addHandler(handler)
 
 
@@ -391,13 +403,12 @@ def main() -> None:
     try:
         app()
     except NasoptError as error:
-        for line in str(error).splitlines():
-            print(f"nasopt: {line}", file=sys.stderr)
+        complain(str(error))
         sys.exit(error.exit_code)
     except Exception as error:
         if (foreign := _foreign(error)) is None:
             raise
-        print(f"nasopt: {foreign}", file=sys.stderr)
+        complain(foreign)
         sys.exit(NasoptError.exit_code)
 
 

@@ -48,9 +48,12 @@ DEVICE_METRICS = frozenset(
 
 
 def split_metric(name: str) -> tuple[str, str | None]:
-    """`latency_ms@raspberry_pi_4` -> (`latency_ms`, `raspberry_pi_4`); the device is None where none is named."""
+    """`latency_ms@raspberry_pi_4` -> (`latency_ms`, `raspberry_pi_4`); the device is None where none is named.
+
+    Only figures of a device carry one: `AR@100`, which somebody else named, is a name as it stands.
+    """
     base, _, device = name.partition("@")
-    return base, device or None
+    return (base, device) if device and base in DEVICE_METRICS else (name, None)
 
 
 def worst(direction: str) -> float:

@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from nasopt.arguments import Json, Storage, StudyName, console, print_json
+from nasopt.arguments import Json, Storage, StudyName, console, print_json, quiet_output, say
 
 Device = Annotated[str, typer.Option(help="Device profile, by name or path.")]
 
@@ -27,7 +26,7 @@ def transfer(
     from nasopt.study import transfer as transfer_study
 
     found = find_study(study, storage)
-    with Console(stderr=True).status(f"taking costs on {device}") as status:
+    with console(stderr=True).status(f"taking costs on {device}") as status, quiet_output(as_json):
         recosted = transfer_study(
             found, device, everything=everything, progress=lambda done, n: status.update(f"{done} of {n} on {device}")
         )
@@ -39,7 +38,7 @@ def transfer(
         return
     console().print(transfer_table(view, result))
     if files:
-        print(f"wrote {' and '.join(map(str, files))}")
+        say(f"wrote {' and '.join(map(str, files))}")
 
 
 def confirm(
@@ -55,7 +54,7 @@ def confirm(
     from nasopt.study import find_study
 
     found = find_study(study, storage)
-    with Console(stderr=True).status(f"measuring the front on {device}") as status:
+    with console(stderr=True).status(f"measuring the front on {device}") as status, quiet_output(as_json):
         recosted = confirm_study(
             found, device, of=of, progress=lambda done, n: status.update(f"{done} of {n} on {device}")
         )

@@ -6,8 +6,10 @@ import base64
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
+from html import escape as escape_html
 from typing import TypeAlias
+
+from nasopt.printable import one_line, printable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +78,7 @@ def markdown(title: str, sections: Sequence[Section]) -> str:
 
 def plain(text: str) -> str:
     """Text on one line that Markdown shows as it is."""
-    line = " ".join(text.split())
+    line = one_line(text)
     line = re.sub(r"([\\`*_{}\[\]<>#|~$!&])", r"\\\1", line)
     return re.sub(r"^(\d*)([-+=.)])(?=\s|$)", r"\1\\\2", line)
 
@@ -92,9 +94,15 @@ def _markdown_block(block: Block) -> str:
         return "\n".join("| " + " | ".join(line) + " |" for line in lines) + f"\n\n{plain(block.caption)}"
     if isinstance(block, Picture):
         return f"![{plain(block.caption)}]({block.name}.png)\n\n{plain(block.caption)}"
-    longest = max((len(run) for run in re.findall(r"`+", block.text)), default=0)
+    code = printable(block.text)
+    longest = max((len(run) for run in re.findall(r"`+", code)), default=0)
     fence = "`" * max(3, longest + 1)
-    return f"{fence}{block.language}\n{block.text.rstrip()}\n{fence}"
+    return f"{fence}{block.language}\n{code.rstrip()}\n{fence}"
+
+
+def escape(text: str) -> str:
+    """Text that HTML shows as it is."""
+    return escape_html(printable(text))
 
 
 _STYLE = """

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from nasopt.database import redact
 from nasopt.errors import UsageError
-from nasopt.metrics import METRICS
+from nasopt.metrics import METRICS, split_metric
 from nasopt.report.cost import hours, search_cost
 from nasopt.report.figures import (
     history_figure,
@@ -229,7 +229,7 @@ def _searched(view: StudyView) -> Iterator[Block]:
 
 
 def _meaning(metric: str) -> str:
-    known = METRICS.get(metric.partition("@")[0])
+    known = METRICS.get(split_metric(metric)[0])
     return known.label if known else "by its own name"
 
 

@@ -24,7 +24,7 @@ _BESIDES = ("accuracy", "exit_rate", "latency_ms", "energy_mj", "macs")
 def columns(view: StudyView, trials: Sequence[TrialView]) -> list[str]:
     """Metrics worth a column: the objectives first, then the usual ones that the trials have."""
     objectives = [o.metric for o in view.objectives]
-    bases = {m.partition("@")[0] for m in objectives}
+    bases = {split_metric(m)[0] for m in objectives}
     bounded = [c.metric for c in view.constraints] if view.problem else []
     besides = [
         m

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
@@ -14,7 +15,9 @@ from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
-from matplotlib.ticker import EngFormatter, FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import EngFormatter, FixedFormatter, FuncFormatter, LogLocator, NullFormatter
+
+from nasopt.printable import printable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,10 +119,19 @@ def encode(figure: Figure, kind: Literal["png", "svg"]) -> bytes:
     buffer = BytesIO()
     for text in figure.findobj(Text):
         text.set_parse_math(False)  # a dollar sign in a name is no formula
+        text.set_text(_drawable(text.get_text()))
+    for axis in (axis for ax in figure.axes for axis in (ax.xaxis, ax.yaxis)):
+        if isinstance(labels := axis.get_major_formatter(), FixedFormatter):  # written anew when it is drawn
+            labels.seq = [_drawable(label) for label in labels.seq]
     metadata = {"Date": None} if kind == "svg" else {"Software": None}
     with rc_context({"svg.hashsalt": "nasopt"}):
         figure.savefig(buffer, format=kind, dpi=160, facecolor=figure.get_facecolor(), metadata=metadata)
     return buffer.getvalue()
+
+
+def _drawable(text: str) -> str:
+    """Text without control characters, which are no XML, by a sign that the figures' font has."""
+    return re.sub("[\u2400-\u2421]", "\ufffd", printable(text))
 
 
 def save(figure: Figure, path: Path) -> None:

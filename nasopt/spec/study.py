@@ -30,12 +30,12 @@ NETWORK_SECTIONS = ("data", "space", "training", "hardware")
 
 def _metric_of_networks(name: str) -> str | None:
     """What is wrong with the name of a metric in a study of networks; None where nothing is."""
-    base, device = split_metric(name)
+    base, _, device = name.partition("@")
     if base not in METRICS:
         near = get_close_matches(base, METRICS, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(METRICS)}"
         return f"no metric {base!r}; {hint}"
-    if device is not None and base not in DEVICE_METRICS:
+    if device and base not in DEVICE_METRICS:
         return f"{base} does not depend on a device; write it without @{device}"
     return None
 

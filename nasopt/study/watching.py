@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from types import TracebackType
 from typing import Any, Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import MofNCompleteColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import TimeRemainingColumn as Remaining
+from rich.progress_bar import ProgressBar
+from rich.table import Column
 
+from nasopt.metrics import split_metric
 from nasopt.study.events import (
     CompetitorOut,
     ContestOpened,
@@ -25,6 +29,47 @@ _USUAL = ("accuracy", "exit_rate", "latency_ms", "energy_mj", "macs")
 """Figures that are shown of a trial beside its objectives."""
 PULSE_S = 60.0
 """Without a terminal, a line tells at most so often how far the run is."""
+_WIDEST_BAR, _NARROWEST_BAR = 40, 8
+_BESIDE_BAR = 72
+"""Cells that name, count, times and half a note take; the bar has the rest."""
+_PACE_S = 6 * 3600.0
+"""Time to go follows the trials of so long; of rich's own 30 seconds most trials see no second one."""
+
+
+class _Bar(ProgressColumn):
+    """A bar that gives way on a narrow terminal, before the figures beside it do."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(Column(no_wrap=True))
+        self._console = console
+
+    def render(self, task: Task) -> ProgressBar:
+        width = min(max(self._console.width - _BESIDE_BAR, _NARROWEST_BAR), _WIDEST_BAR)
+        pulse = not task.started
+        return ProgressBar(total=task.total, completed=task.completed, width=width, pulse=pulse)
+
+
+def _draws_widgets(console: Console) -> bool:
+    """Whether this is a notebook in which rich can redraw; without ipywidgets it would print every state anew."""
+    return console.is_jupyter and find_spec("ipywidgets") is not None
+
+
+def _columns(console: Console) -> tuple[ProgressColumn, ...]:
+    """Name, bar, count and times in full at any width; the note takes what is left and is cut."""
+
+    def whole() -> Column:
+        return Column(no_wrap=True)
+
+    return (
+        TextColumn("{task.description:<10}", markup=False, table_column=whole()),
+        _Bar(console),
+        MofNCompleteColumn(table_column=whole()),
+        TimeElapsedColumn(table_column=whole()),
+        Remaining(table_column=whole()),
+        TextColumn(
+            "{task.fields[note]}", markup=False, table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")
+        ),
+    )
 
 
 class Watcher:
@@ -36,16 +81,9 @@ class Watcher:
         self._clock = clock
         self._said_at = clock()
         self._verbosity = verbosity
-        self._live = verbosity >= 0 and console.is_terminal
+        self._live = verbosity >= 0 and (console.is_terminal or _draws_widgets(console))
         self._progress = Progress(
-            TextColumn("{task.description:<10}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            Remaining(),
-            TextColumn("{task.fields[note]}"),
-            console=console,
-            disable=not self._live,
+            *_columns(console), console=console, disable=not self._live, expand=True, speed_estimate_period=_PACE_S
         )
         self._tasks: dict[str, TaskID] = {}
         self._trials: TaskID | None = None
@@ -59,6 +97,8 @@ class Watcher:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        if self._live:
+            self._progress.refresh()  # in a notebook, rich leaves out the last state
         self._progress.stop()
 
     def __call__(self, event: Event) -> None:
@@ -156,5 +196,6 @@ class Watcher:
         if event.outcome is None:
             return f"{event.ended}: {event.reason}"
         names = (*event.outcome.quality, *event.outcome.costs)
-        shown = [n for n in names if n in self._objectives or n.partition("@")[0] in _USUAL]
+        usual = [n for n in names if n not in self._objectives and split_metric(n)[0] in _USUAL]
+        shown = [*(n for n in self._objectives if n in names), *usual]  # a cut note keeps what the study is about
         return ", ".join(f"{name} {event.outcome.value(name):.4g}" for name in shown)

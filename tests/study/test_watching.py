@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
+import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
 
-from nasopt.study.events import PreparationProgress
+from nasopt.records import Cost, Outcome
+from nasopt.study.events import PreparationProgress, StudyOpened, TrialEnded, TrialStarted
 from nasopt.study.watching import Watcher
 
 
@@ -28,3 +31,73 @@ def test_how_far_a_supernet_is(verbosity: int, terminal: bool, expected: list[in
         watcher(PreparationProgress(step=step))
     lines = [f"supernet: epoch {e} of 20, loss 1.000, {9 * e} s" for e in expected]
     assert out.getvalue().splitlines() == lines
+
+
+FIGURES = {
+    name: Cost(value=1234.5, ci95=(1200.0, 1300.0), provenance="measured")
+    for name in ("latency_ms@jetson_nano", "energy_mj@jetson_nano", "macs")
+}
+OUTCOME = Outcome(quality={"accuracy": 0.97, "exit_rate": 0.5}, costs=FIGURES, seconds={})
+
+
+def watch_trials(console: Console, *, seconds: float, trials: int = 3) -> None:
+    """Three trials of a study of a thousand, `seconds` apart by the progress bar's clock."""
+    now = [0.0]
+    with Watcher(console) as watcher:
+        watcher._progress.get_time = lambda: now[0]
+        opened = StudyOpened(
+            name="long", storage="memory", finished=5, trials=1000, notices=(), objectives=("latency_ms@jetson_nano",)
+        )
+        watcher(opened)
+        for number in range(trials):
+            watcher(TrialStarted(study="long", number=number, adopted=False))
+            now[0] += seconds
+            watcher(
+                TrialEnded(
+                    study="long",
+                    number=number,
+                    ended="completed",
+                    reason=None,
+                    outcome=OUTCOME,
+                    finished=6 + number,
+                    trials=1000,
+                )
+            )
+
+
+def last_line(written: str) -> str:
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", written)
+    return [line for line in re.split(r"[\r\n]+", plain) if line.startswith("trials")][-1]
+
+
+@pytest.mark.parametrize("width", [52, 64, 80, 100, 200])
+def test_a_narrow_terminal_cuts_the_note_and_nothing_else(width: int) -> None:
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=True, width=width, color_system=None)
+    watch_trials(console, seconds=90.0)  # longer than the half minute that rich looks back by itself
+    line = last_line(out.getvalue())
+    assert "8/1000" in line
+    assert "0:04:30" in line  # since the first
+    assert re.search(r"1 day, 0:48:00|24:48:00", line), line  # 992 trials of 90 s to go
+    assert len(line) <= width
+    assert ("…" in line) == (width < 200)
+    assert " late" in line or " l…" in line or width < 60  # the objective leads the note
+
+
+def test_a_notebook_shows_count_and_time_to_go(tmp_path: Path) -> None:
+    nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
+    pytest.importorskip("ipykernel")
+    pytest.importorskip("ipywidgets")
+    folder = Path(__file__).parents[2]
+    source = (
+        f"import sys; sys.path.insert(0, {str(folder)!r})\n"
+        "from rich.console import Console\nfrom tests.study.test_watching import watch_trials\n"
+        "watch_trials(Console(), seconds=90.0)"
+    )
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
+    nbclient.NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
+    (stored,) = notebook.metadata.widgets.values()
+    outputs = [o for w in stored["state"].values() for o in w["state"].get("outputs", [])]
+    line = last_line(outputs[-1]["data"]["text/plain"])
+    assert "8/1000" in line
+    assert "24:48:00" in line or "1 day, 0:48:00" in line
