@@ -131,7 +131,7 @@ class ExportedModel:
     inputs: tuple[tuple[str, tuple[int, ...]], ...]
     """Name and shape of each float32 input, batch first."""
     structure: str
-    """Hash of the graph without its weights: what a cost may depend on."""
+    """Hash of all that a cost may depend on, weights not among it: see `hardware.structure_hash`."""
     size_bytes: int
     precision: Precision = "fp32"
     """In what the graph computes; its inputs and outputs are float32 all the same."""

@@ -10,7 +10,8 @@ from nasopt.export.parity import Parity, check_assembled, check_parity
 from nasopt.export.precision import observe_ranges, to_fp16, to_int8
 from nasopt.export.routed import TAU, compose_routed, export_easy, export_hard, set_tau
 from nasopt.export.running import Runner
-from nasopt.hardware.structure import describe, structure_hash
+from nasopt.hardware.structure import describe
+from nasopt.hardware.structure_hash import structure_hash
 
 __all__ = [
     "TAU",

@@ -1,25 +1,20 @@
-"""Describing ONNX graphs: their inputs, and the hash of everything that their cost may depend on."""
+"""Reading and describing ONNX files: their inputs, and the precision in which they compute."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections import Counter
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import onnx
-from onnx import helper, numpy_helper
+from onnx import helper
+from onnx.external_data_helper import load_external_data_for_model
 
 from nasopt.errors import MeasurementError
+from nasopt.hardware.structure_hash import structure_hash
 from nasopt.records import ExportedModel, Precision
 
 _EIGHT_BITS = (onnx.TensorProto.INT8, onnx.TensorProto.UINT8)
-_FLOATS = (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE)
-_CONVERSIONS = frozenset({"QuantizeLinear", "DequantizeLinear"})
 
 
 def describe(path: Path) -> ExportedModel:
@@ -32,20 +27,41 @@ def describe(path: Path) -> ExportedModel:
 
 
 def load(path: Path) -> onnx.ModelProto:
-    """The model stored at `path`.
+    """The model stored at `path`, with the weights that it keeps in other files.
 
     Raises:
-        MeasurementError: there is no such file, or it is not ONNX.
+        MeasurementError: there is no such file, it is not ONNX, or weights beside it are missing or elsewhere.
     """
     try:
-        model = onnx.load_model(str(path))
+        model = onnx.load_model(str(path), load_external_data=False)
     except OSError as error:
         raise MeasurementError(f"cannot read the ONNX model {path}: {error.strerror or error}") from error
     except Exception as error:  # protobuf's DecodeError lives in different modules of different versions
         raise MeasurementError(f"{path} is not an ONNX model, or it is damaged: {error}") from error
     if not model.graph.node:
         raise MeasurementError(f"{path} is not an ONNX model: it holds no graph")
+    try:
+        load_external_data_for_model(model, str(path.resolve().parent))
+    except Exception as error:  # onnx' own errors share no base with those of the file system
+        raise _external(path, model, error) from error
     return model
+
+
+def _external(path: Path, model: onnx.ModelProto, error: Exception) -> MeasurementError:
+    """What is wrong with weights in files beside the model."""
+    files = sorted({e.value for t in model.graph.initializer for e in t.external_data if e.key == "location"})
+    missing = [name for name in files if not (path.parent / name).exists()]
+    if missing:
+        beside = ", ".join(repr(name) for name in missing)
+        return MeasurementError(
+            f"{path} keeps weights in {beside}, which is not there; put the file beside the model, or save the model "
+            "in one piece: onnx.save(model, path, save_as_external_data=False)"
+        )
+    said = str(error).strip().splitlines() or [type(error).__name__]
+    return MeasurementError(
+        f"the weights of {path} cannot be read: {said[0]}; only plain files in the model's own folder are read, save "
+        "the model in one piece: onnx.save(model, path, save_as_external_data=False)"
+    )
 
 
 def described(model: onnx.ModelProto, path: Path, size: int) -> ExportedModel:
@@ -103,73 +119,3 @@ def precision_of(graph: onnx.GraphProto) -> Precision:
 
 def _quantizes(operator: str) -> bool:
     return operator in ("QuantizeLinear", "DynamicQuantizeLinear") or operator.startswith("QLinear")
-
-
-def structure_hash(model: onnx.ModelProto) -> str:
-    """Hash of everything in a graph that its cost may depend on: operators, attributes, wiring, shapes.
-
-    Float constants and those of quantisation (8-bit weights, biases, zero points) count by shape only, other integers
-    (shapes, axes, sizes) by value. Names do not count.
-    """
-    opsets = sorted((o.domain, o.version) for o in model.opset_import)
-    described = {"opset": opsets, "graph": _plain_graph(model.graph, {})}
-    return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:24]
-
-
-def _plain_graph(graph: onnx.GraphProto, outer: dict[str, str]) -> dict[str, Any]:
-    names = dict(outer)
-    prefix = f"{len(outer)}:"
-
-    def number(values: Iterable[str], kind: str) -> list[str]:
-        for value in values:
-            names.setdefault(value, f"{prefix}{kind}{len(names)}") if value else names.setdefault("", "")
-        return [names[v] for v in values]
-
-    constants = {t.name: t for t in graph.initializer}
-    inputs = [v for v in graph.input if v.name not in constants]
-    number([v.name for v in inputs], "i")
-    nodes = []
-    used: list[str] = []
-    for node in graph.node:
-        fresh = [n for n in node.input if n in constants and n not in used]
-        used += fresh
-        wired = number(list(node.input), "c")
-        attributes = {a.name: _plain_attribute(a, names) for a in node.attribute}
-        nodes.append([node.domain, node.op_type, wired, number(list(node.output), "v"), attributes])
-    used += [n for n in constants if n not in used]
-    quantized = {n for node in graph.node if node.op_type in _CONVERSIONS for n in node.input}
-    return {
-        "inputs": [_plain_type(v) for v in inputs],
-        "constants": [_plain_constant(constants[n], quantized=n in quantized) for n in used],
-        "nodes": nodes,
-        "outputs": [names.get(v.name, "") for v in graph.output],
-    }
-
-
-def _plain_attribute(attribute: onnx.AttributeProto, names: dict[str, str]) -> Any:
-    value = helper.get_attribute_value(attribute)
-    if isinstance(value, onnx.GraphProto):
-        return _plain_graph(value, names)
-    if isinstance(value, onnx.TensorProto):
-        return _plain_constant(value)
-    if isinstance(value, bytes):
-        return value.decode(errors="replace")
-    if isinstance(value, float):
-        return round(value, 7)
-    if isinstance(value, int | str):
-        return value
-    return [v.decode(errors="replace") if isinstance(v, bytes) else v for v in value]
-
-
-def _plain_constant(tensor: onnx.TensorProto, *, quantized: bool = False) -> list[Any]:
-    values = (
-        None
-        if quantized or tensor.data_type in _FLOATS or np.prod(tensor.dims) > 64
-        else numpy_helper.to_array(tensor).tolist()
-    )
-    return [tensor.data_type, list(tensor.dims), values]
-
-
-def _plain_type(value: onnx.ValueInfoProto) -> list[Any]:
-    tensor = value.type.tensor_type
-    return [tensor.elem_type, [d.dim_value or d.dim_param for d in tensor.shape.dim]]
