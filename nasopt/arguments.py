@@ -16,6 +16,7 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
 from nasopt.printable import printable
+from nasopt.urls import redact
 
 StudyFile = Annotated[str, typer.Argument(metavar="STUDY.yaml", help="Study file.")]
 StudyName = Annotated[str, typer.Argument(metavar="STUDY", help="Study file, or name of a stored study.")]
@@ -37,14 +38,14 @@ class _Console(Console):
 
 
 class Formatter(logging.Formatter):
-    """Lines of a log with their time and level, without control characters."""
+    """Lines of a log with their time and level, without control characters and passwords."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
 
     def format(self, record: logging.LogRecord) -> str:
         """The line, and a traceback where there is one."""
-        return printable(super().format(record))
+        return redact(printable(super().format(record)))
 
 
 @contextmanager
@@ -85,12 +86,12 @@ def print_json(value: Any) -> None:
 
 def say(text: str) -> None:
     """A line on standard output."""
-    print(printable(text), flush=True)
+    print(redact(printable(text)), flush=True)
 
 
 def complain(text: str) -> None:
     """Each line on standard error, as nasopt's own."""
-    for line in printable(text).splitlines():
+    for line in redact(printable(text)).splitlines():
         print(f"nasopt: {line}", file=sys.stderr)
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
-import shlex
+import os
 import sys
+import traceback
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from nasopt.arguments import (
     Assignments,
@@ -27,9 +29,25 @@ from nasopt.arguments import console as _console
 from nasopt.arguments import print_json as _print_json
 from nasopt.errors import InterruptedRunError, NasoptError, UsageError
 from nasopt.recosting_commands import confirm, transfer
+from nasopt.urls import PASSWORD_HINT, redact, redact_argv, watch_for
+
+
+class _Commands(TyperGroup):
+    """All commands; what the parser repeats of a wrong command line goes without passwords."""
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
+        """Run the command that was named."""
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            if isinstance(message := getattr(error, "message", None), str):  # the parser's own kind of error
+                error.message = redact(message)  # type: ignore[attr-defined]
+            raise
+
 
 app = typer.Typer(
     name="nasopt",
+    cls=_Commands,
     help="Search for networks that decide, input by input, how much of themselves to run.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -103,9 +121,8 @@ def run(
         ):
             result = run_file(spec, listener=interruption.beside(trackers.beside(watch)), allow_changes=allow_changes)
     except KeyboardInterrupt:
-        again = shlex.join(["nasopt", *sys.argv[1:]])
         raise InterruptedRunError(
-            f"interrupted; what finished is stored, and the trial under way runs again with: {again}"
+            f"interrupted; what finished is stored, and the trial under way runs again with: {_same_command()}"
         ) from None
     if as_json:
         _print_json(result_json(result))
@@ -319,8 +336,7 @@ def calibrate(
         with calibration.Watcher(_console(stderr=True), quiet=as_json) as watch, quiet_output(as_json):
             found = calibration.calibrate(device, folder=to, meter=meter, force=force, listener=watch, **options)  # type: ignore[arg-type]
     except KeyboardInterrupt:
-        command = shlex.join(["nasopt", *sys.argv[1:]])
-        raise InterruptedRunError(f"interrupted; what was measured is kept, go on with: {command}") from None
+        raise InterruptedRunError(f"interrupted; what was measured is kept, go on with: {_same_command()}") from None
     if as_json:
         _print_json(calibration.calibration_json(found))
     else:
@@ -381,6 +397,12 @@ def dashboard(
     serve(found.storage, found.artifact_store, host=host, port=port)
 
 
+def _same_command() -> str:
+    """What was typed, to be typed again."""
+    again = redact_argv(["nasopt", *sys.argv[1:]])
+    return f"{again}   ({PASSWORD_HINT})" if "***" in again else again
+
+
 def _log_to(file: Path | None, verbose: int) -> None:
     handlers: list[logging.Handler] = []
     if file is not None:
@@ -400,6 +422,8 @@ def _log_to(file: Path | None, verbose: int) -> None:
 
 def main() -> None:
     """Entry point: a user's mistake is a line on standard error. Exit code 2 for usage, 1 for a failed run."""
+    for text in (*sys.argv, os.environ.get("NASOPT_STORAGE", "")):
+        watch_for(text)
     try:
         app()
     except NasoptError as error:
@@ -407,8 +431,9 @@ def main() -> None:
         sys.exit(error.exit_code)
     except Exception as error:
         if (foreign := _foreign(error)) is None:
-            raise
-        complain(foreign)
+            sys.stderr.write(redact(traceback.format_exc()))
+        else:
+            complain(foreign)
         sys.exit(NasoptError.exit_code)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import string
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,13 @@ from filelock import FileLock
 from platformdirs import user_state_path
 
 from nasopt.errors import DatabaseError, UsageError
+from nasopt.urls import PASSWORD_HINT as PASSWORD_HINT
+from nasopt.urls import expand as expand
+from nasopt.urls import redact as redact
+from nasopt.urls import redact_argv as redact_argv
+from nasopt.urls import sqlite_file as sqlite_file
+from nasopt.urls import sqlite_url as sqlite_url
+from nasopt.urls import watch_for as watch_for
 
 if TYPE_CHECKING:
     from optuna.artifacts import FileSystemArtifactStore
@@ -25,34 +31,6 @@ MEMORY = "memory"
 
 _DRIVERS = {"postgresql": "psycopg", "mysql": "pymysql", "mariadb": "pymysql"}
 _EXTRAS = {"postgresql": "postgresql", "mysql": "mysql", "mariadb": "mysql"}
-
-
-def expand(url: str) -> str:
-    """Fill in `${VARIABLE}` from the environment.
-
-    Raises:
-        UsageError: a variable is not set.
-    """
-    try:
-        return string.Template(url).substitute(os.environ)
-    except KeyError as error:
-        raise UsageError(f"the storage URL uses ${{{error.args[0]}}}, which is not set in the environment") from None
-    except ValueError as error:
-        raise UsageError(
-            f"the storage URL {redact(url)} has a stray '$' ({error}); write '$$' for a dollar sign"
-        ) from None
-
-
-def redact(url: str) -> str:
-    """The URL without its password, for messages and records."""
-    without_userinfo = re.sub(r"(?<=://)([^:/@]*):.*@", r"\1:***@", url)
-    return re.sub(r"(?i)(password|passwd|pwd)=[^&]*", r"\1=***", without_userinfo)
-
-
-def sqlite_file(url: str) -> Path | None:
-    """The file of a SQLite URL, absolute; None for any other database."""
-    match = re.fullmatch(r"sqlite(?:\+\w+)?:///([^?]+)(?:\?.*)?", url)
-    return Path(match[1]).absolute() if match else None
 
 
 def state_folder(url: str) -> Path:
@@ -90,7 +68,7 @@ def artifact_store(folder: Path) -> FileSystemArtifactStore:
 
 
 def open_storage(url: str, *, create: bool = True) -> BaseStorage:
-    """Open the Optuna storage at `url` (variables expanded).
+    """Open the Optuna storage at `url`, whose variables `expand` has filled in.
 
     SQLite runs in WAL mode with `synchronous=NORMAL`: a crash of the process loses nothing, and a write costs half.
     Tables are created under a lock, since workers that start together otherwise race for them.
@@ -100,9 +78,9 @@ def open_storage(url: str, *, create: bool = True) -> BaseStorage:
     """
     from optuna.storages import InMemoryStorage, RDBStorage
 
-    url = expand(url)
     if url == MEMORY:
         return InMemoryStorage()
+    _check(url)
     if re.fullmatch(r"sqlite(\+\w+)?:(/{2,3})?(:memory:)?", url):
         raise UsageError(f"{url} would keep nothing; name a file, such as sqlite:///study.db, or write: {MEMORY}")
     file = sqlite_file(url)
@@ -116,6 +94,34 @@ def open_storage(url: str, *, create: bool = True) -> BaseStorage:
     return storage
 
 
+def _check(url: str) -> None:
+    """Refuse what is no database URL, without repeating what may be a password.
+
+    Raises:
+        UsageError: it cannot be read, its port is no number, or its password has an unescaped `@`.
+    """
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    keep = "keep the password in a variable and write ${PASSWORD}"
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise UsageError(
+            f"{redact(url)!r} is no database URL; expected one such as sqlite:///study.db or "
+            "postgresql://user:${PASSWORD}@host/name"
+        ) from None
+    except ValueError:
+        raise UsageError(
+            f"the port in {redact(url)!r} is no number; expected user:${{PASSWORD}}@host:5432. A ':' or '@' of the "
+            f"password is written %3A or %40, or {keep}"
+        ) from None
+    if "@" in (parsed.host or ""):
+        raise UsageError(f"the password in {redact(url)!r} has an unescaped '@'; write %40, or {keep}")
+    if parsed.port is not None and not 0 < parsed.port < 65536:
+        raise UsageError(f"the port in {redact(url)!r} is {parsed.port}; expected 1 to 65535")
+
+
 @contextmanager
 def database_errors(url: str) -> Iterator[None]:
     """Turn a driver's errors into a DatabaseError of one line, without the password."""
@@ -126,13 +132,13 @@ def database_errors(url: str) -> Iterator[None]:
         yield
     except (ArgumentError, NoSuchModuleError) as error:
         raise UsageError(
-            f"{redact(url)!r} is no database URL ({error}); expected one such as sqlite:///study.db or "
+            f"{redact(url)!r} is no database URL ({redact(str(error))}); expected one such as sqlite:///study.db or "
             "postgresql://user:${PASSWORD}@host/name"
         ) from error
     except ImportError as error:
         extra = _EXTRAS.get(url.partition(":")[0].partition("+")[0])
         way_out = f"pip install 'nasopt[{extra}]'" if extra else "install the driver that the URL names"
-        raise DatabaseError(f"no driver for {redact(url)} ({error}); {way_out}") from error
+        raise DatabaseError(f"no driver for {redact(url)} ({redact(str(error))}); {way_out}") from error
     except (SQLAlchemyError, StorageInternalError) as error:
         cause = getattr(error, "orig", None) or error.__cause__ or error
         line = redact(str(getattr(cause, "orig", None) or cause)).strip().splitlines()[0]

@@ -12,28 +12,8 @@ import optuna
 import pytest
 
 from nasopt import database
-from nasopt.errors import DatabaseError, UsageError
+from nasopt.errors import DatabaseError
 from tests.study.stand_in import StandIn, make_spec
-
-
-@pytest.mark.parametrize(
-    ("url", "shown"),
-    [
-        ("sqlite:///a.db", "sqlite:///a.db"),
-        ("postgresql://me:secret@h:5/db", "postgresql://me:***@h:5/db"),
-        ("postgresql://me:se@cret:@h/db", "postgresql://me:***@h/db"),
-        ("mysql+pymysql://h/db?user=a&password=secret&x=1", "mysql+pymysql://h/db?user=a&password=***&x=1"),
-    ],
-)
-def test_passwords_are_hidden(url: str, shown: str) -> None:
-    assert database.redact(url) == shown
-
-
-def test_variables_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DB_PASSWORD", "x")
-    assert database.expand("postgresql://a:${DB_PASSWORD}@h/d") == "postgresql://a:x@h/d"
-    with pytest.raises(UsageError, match="DB_ABSENT"):
-        database.expand("postgresql://a:${DB_ABSENT}@h/d")
 
 
 def test_sqlite_runs_in_wal_mode(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, PrivateAttr, field_validator, model
 
 from nasopt import plugins
 from nasopt.cache import content_key
-from nasopt.database import redact
+from nasopt.database import redact, watch_for
 from nasopt.errors import SpecError
 from nasopt.metrics import DEVICE_METRICS, METRICS, split_metric
 from nasopt.spec import yaml
@@ -44,7 +44,7 @@ class StudySection(Section):
     """Identity and budget of the study."""
 
     name: str = Field(min_length=1, max_length=200)
-    storage: str = "sqlite:///nasopt.db"
+    storage: str = Field(default="sqlite:///nasopt.db", repr=False)  # it may hold a password
     """SQLAlchemy URL, or `memory`; `${VARIABLE}` is taken from the environment."""
     seed: Whole = Field(default=0, ge=0, lt=2**32)
     trials: Whole = Field(default=100, ge=1)
@@ -53,6 +53,12 @@ class StudySection(Section):
     """Folder for weights and tables of trials; beside a SQLite database if left out."""
     country: str | None = Field(default=None, pattern="^[A-Z]{3}$")
     """ISO 3166 alpha-3 code of the grid that the search's emissions are reckoned with; the world's if left out."""
+
+    @field_validator("storage")
+    @classmethod
+    def _watched(cls, storage: str) -> str:
+        watch_for(storage)
+        return storage
 
     @field_validator("name")
     @classmethod

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ class Study:
 
     name: str
     spec: StudySpec
-    url: str
+    url: str = field(repr=False)
     """Storage URL, variables filled in; show it only through `database.redact`."""
     storage: BaseStorage
     optuna: optuna.Study

@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import RenderableType
 from rich.text import Text
 
+from nasopt.database import PASSWORD_HINT, redact_argv
 from nasopt.errors import UsageError
 from nasopt.report import (
     StudyView,
@@ -40,7 +41,7 @@ def summarise(
     yield front_table(view)
     if result.running_elsewhere:
         yield Text(f"{result.running_elsewhere} trials are being evaluated by other processes; see: nasopt status")
-    where = f" --storage {shlex.quote(storage)}" if storage else ""
+    where = f" {redact_argv(['--storage', storage])}" if storage else ""
     study = shlex.quote(reference) + where
     commands = [f"nasopt report {study}", f"nasopt dashboard {study}"]
     if (front := view.front()) and not view.problem:
@@ -48,6 +49,8 @@ def summarise(
     more = shlex.quote(reference)
     commands.append(f"nasopt run {more}{where} --trials {2 * int(view.spec['study']['trials'])}   # go on searching")
     yield summary(view, *commands)
+    if "***" in where:
+        yield Text(f"  {PASSWORD_HINT}")
 
 
 def _contest(result: ContestResult, reference: str, storage: str | None) -> Iterator[RenderableType]:
@@ -68,7 +71,7 @@ def _contest(result: ContestResult, reference: str, storage: str | None) -> Iter
     finished, asked = sum(run.finished for run in result.runs), int(views[0].spec["study"]["trials"])
     yield Text(f"{len(views)} studies, {finished} of {asked * len(views)} trials trained and measured")
     yield Text(f"stored as {result.name!r} in {views[0].spec['study']['storage']}")
-    study = shlex.quote(reference) + (f" --storage {shlex.quote(storage)}" if storage else "")
+    study = shlex.quote(reference) + (f" {redact_argv(['--storage', storage])}" if storage else "")
     yield Text("next:")
     for command in (
         f"nasopt compare {study} --to figures",
@@ -77,6 +80,8 @@ def _contest(result: ContestResult, reference: str, storage: str | None) -> Iter
         f"nasopt run {study} --trials {2 * asked}   # go on searching",
     ):
         yield Text(f"  {command}", style="cyan")
+    if "***" in study:
+        yield Text(f"  {PASSWORD_HINT}")
 
 
 def result_json(result: RunResult | ContestResult) -> dict[str, Any]:

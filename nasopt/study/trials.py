@@ -11,6 +11,7 @@ from optuna import Trial
 from optuna.artifacts import get_all_artifact_meta, upload_artifact
 from optuna.trial import TrialState
 
+from nasopt.database import redact
 from nasopt.errors import (
     DatabaseError,
     DeviceLostError,
@@ -74,7 +75,9 @@ def judge(spec: StudySpec, problem: Problem, constraints: ConstraintSet, trial: 
     except tuple(kind for kind, _ in _ENDS) as error:
         ended = next(end for kind, end in _ENDS if isinstance(error, kind))
         values_told = losing if ended in _TEACHES else None
-        return Verdict(ended=ended, values=values_told, constraints=before, reason=str(error).replace("\n", " "))
+        return Verdict(
+            ended=ended, values=values_told, constraints=before, reason=redact(str(error).replace("\n", " "))
+        )
     return Verdict(ended="completed", values=values, constraints=after, outcome=outcome)
 
 
