@@ -50,8 +50,8 @@ class PlainPaths(nn.Module):
 
     def __init__(self, supernet: Supernet, architectures: tuple[Architecture, ...]) -> None:
         super().__init__()
-        self.paths = nn.ModuleList(extract_path(supernet, a, "big") for a in architectures)
-        self.heads = nn.ModuleList(extract_path(supernet, a, "little").head for a in architectures)
+        self.paths = nn.ModuleList(extract_path(supernet, a, "big", 32) for a in architectures)
+        self.heads = nn.ModuleList(extract_path(supernet, a, "little", 32).head for a in architectures)
         self.to(memory_format=torch.channels_last)
 
 

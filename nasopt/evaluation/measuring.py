@@ -16,7 +16,8 @@ from nasopt.cache import Cache, content_key
 from nasopt.evaluation.context import CostContext, Device
 from nasopt.export import export_easy, export_hard, observe_ranges, to_fp16, to_int8
 from nasopt.hardware import device_lock, measure_all
-from nasopt.models import RoutedNetwork, build
+from nasopt.models import RoutedNetwork, build, plan
+from nasopt.models.geometry import stem_side
 from nasopt.records import Candidate, Energy, ExportedModel, Latency, Measurement, NetworkLayout
 from nasopt.spec.training import QuantizationSpec
 
@@ -80,13 +81,15 @@ def _file(context: CostContext, candidate: Candidate, device: Device, graph: Gra
 
 def _graph_identity(context: CostContext, candidate: Candidate, path: PathName) -> dict[str, Any]:
     layout, quantization = context.layout, context.training.quantization
-    frame = (layout.in_channels, layout.classes, layout.stem_channels, layout.stem_stride)
-    own = {"little": candidate.little, "router": candidate.router} if path == "easy" else {"big": candidate.big}
+    architecture = candidate.little if path == "easy" else candidate.big
+    blocks = plan(layout, architecture, stem_side(layout, candidate.resolution))
     return {
-        "frame": [*frame, layout.channels, layout.strides],
+        "path": path,
+        "frame": [layout.in_channels, layout.classes, layout.stem_channels, layout.stem_stride],
         "resolution": candidate.resolution,
+        "blocks": [[b.inputs, b.hidden, b.outputs, b.kernel, b.stride, b.residual] for b in blocks],
+        "router": candidate.router if path == "easy" else None,
         **_numbers(candidate, quantization),
-        **{k: [asdict(s) for s in v] if isinstance(v, tuple) else v for k, v in own.items()},
     }
 
 

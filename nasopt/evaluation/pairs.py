@@ -20,6 +20,7 @@ from nasopt.errors import CacheError
 from nasopt.evaluation.context import EvaluationContext
 from nasopt.export import Parity, check_parity, compose_routed, export_easy, export_hard
 from nasopt.models import RoutedNetwork, build
+from nasopt.models.elastic import centre
 from nasopt.records import Candidate, NetworkLayout
 from nasopt.training import Predictions, cotrain, pair_key, predict
 from nasopt.training.checkpoint import checksum, load_state, save_state
@@ -85,13 +86,22 @@ def load_network(path: Path) -> tuple[RoutedNetwork, Candidate]:
         metadata, state = _read_weights(path)
         candidate = Candidate.from_json(json.loads(metadata["candidate"]))
         network = build(NetworkLayout.from_json(json.loads(metadata["layout"])), candidate)
-        network.load_state_dict(state)
+        network.load_state_dict(_cropped(state, network))
     except (OSError, SafetensorError, KeyError, ValueError, TypeError, RuntimeError) as error:
         raise CacheError(
             f"cannot restore a network from {path}: {str(error).splitlines()[0]}; bring back a whole copy, or run the "
             "study under another name"
         ) from error
     return network.eval(), candidate
+
+
+def _cropped(state: Mapping[str, Tensor], network: RoutedNetwork) -> dict[str, Tensor]:
+    """The state with kernels as wide as the network's: earlier versions stored whole kernels, whose rim never acts."""
+    sides = {name: t.shape[-1] for name, t in network.state_dict().items() if name.endswith("depthwise.weight")}
+    return {
+        name: centre(t, sides[name]).contiguous() if name in sides and t.shape[-1] > sides[name] else t
+        for name, t in state.items()
+    }
 
 
 def _read(weights: Path, predictions: Path) -> TrainedPair | None:

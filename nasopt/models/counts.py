@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nasopt.models.geometry import BlockPlan, plan, reduced
+from nasopt.models.geometry import BlockPlan, plan, reduced, stem_side
 from nasopt.models.routers import DIFFICULTY_HIDDEN, LEARNED_HIDDEN, STATISTICS
 from nasopt.records import Candidate, NetworkLayout
 
@@ -22,16 +22,16 @@ class Counts:
     macs_big: int
     """The big network alone, from the stem's features on."""
     params: int
-    """Trainable parameters of stem, both networks and the router."""
+    """Trainable parameters of stem, both networks and the router, as they are extracted: kernels cropped."""
 
 
 def count(layout: NetworkLayout, candidate: Candidate) -> Counts:
     """Counts of a candidate's routed network at its resolution, without building it."""
-    side = reduced(candidate.resolution, layout.stem_stride)
+    side = stem_side(layout, candidate.resolution)
     stem_weights = 9 * layout.in_channels * layout.stem_channels
-    little_blocks = plan(layout, candidate.little)
-    little_macs, little_params = _path(little_blocks, layout.classes, side)
-    big_macs, big_params = _path(plan(layout, candidate.big), layout.classes, side)
+    little_blocks = plan(layout, candidate.little, side)
+    little_macs, little_params = _path(little_blocks, layout.classes)
+    big_macs, big_params = _path(plan(layout, candidate.big, side), layout.classes)
     router_macs, router_params = _router(candidate, little_blocks[-1].outputs)
     easy = stem_weights * side**2 + little_macs + router_macs
     return Counts(
@@ -43,18 +43,24 @@ def count(layout: NetworkLayout, candidate: Candidate) -> Counts:
     )
 
 
-def _path(blocks: tuple[BlockPlan, ...], classes: int, side: int) -> tuple[int, int]:
+def _path(blocks: tuple[BlockPlan, ...], classes: int) -> tuple[int, int]:
     macs = params = 0
     for block in blocks:
-        after = reduced(side, block.stride)
-        expand = block.inputs * block.hidden
-        depthwise = block.hidden * block.kernel**2
-        project = block.hidden * block.outputs
-        macs += expand * side**2 + (depthwise + project) * after**2
-        params += expand + depthwise + project + 4 * block.hidden + 2 * block.outputs
-        side = after
+        block_macs, block_params = count_block(block)
+        macs += block_macs
+        params += block_params
     features = blocks[-1].outputs
     return macs + features * classes, params + (features + 1) * classes
+
+
+def count_block(block: BlockPlan) -> tuple[int, int]:
+    """Multiply-accumulates and parameters of one inverted residual."""
+    after = reduced(block.side, block.stride)
+    expand = block.inputs * block.hidden
+    depthwise = block.hidden * block.kernel**2
+    project = block.hidden * block.outputs
+    macs = expand * block.side**2 + (depthwise + project) * after**2
+    return macs, expand + depthwise + project + 4 * block.hidden + 2 * block.outputs
 
 
 def _router(candidate: Candidate, features: int) -> tuple[int, int]:

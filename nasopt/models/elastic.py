@@ -30,6 +30,12 @@ class ElasticPointwise(nn.Module):
         return weight if inputs == weight.shape[1] else weight[:, :inputs]
 
 
+def centre(weight: Tensor, side: int) -> Tensor:
+    """The middle (..., side, side) of kernels (..., k, k), k - side even; a view, or the kernels themselves."""
+    edge = (weight.shape[-1] - side) // 2
+    return weight if edge == 0 else weight[..., edge : edge + side, edge : edge + side]
+
+
 class ElasticDepthwise(nn.Module):
     """A depthwise convolution with elastic channels and kernel.
 
@@ -45,18 +51,17 @@ class ElasticDepthwise(nn.Module):
         nn.init.normal_(self.weight, std=(2.0 / side**2) ** 0.5)
         self.transforms = nn.ParameterDict({str(k): nn.Parameter(torch.eye(k * k)) for k in self.kernels[1:]})
 
-    def sliced(self, channels: int, kernel: int) -> Tensor:
-        """Weights (channels, 1, kernel, kernel) of the sub-network."""
+    def sliced(self, channels: int, kernel: int, crop: int | None = None) -> Tensor:
+        """Weights (channels, 1, kernel, kernel) of the sub-network, or of their centre the `crop` x `crop` taps."""
         weight: Tensor = self.weight if channels == self.weight.shape[0] else self.weight[:channels]
         side = self.kernels[0]
         for smaller in self.kernels[1:]:
             if side == kernel:
                 break
-            edge = (side - smaller) // 2
-            centre = weight[:, :, edge : edge + smaller, edge : edge + smaller].reshape(channels, smaller**2)
-            weight = (centre @ self.transforms[str(smaller)]).view(channels, 1, smaller, smaller)
+            inner = centre(weight, smaller).reshape(channels, smaller**2)
+            weight = (inner @ self.transforms[str(smaller)]).view(channels, 1, smaller, smaller)
             side = smaller
-        return weight
+        return weight if crop is None else centre(weight, crop)
 
 
 class ElasticNorm(nn.BatchNorm2d):
@@ -91,7 +96,7 @@ class ElasticBlock(nn.Module):
         """x (n, block.inputs, h, w) -> (n, block.outputs, ceil(h / stride), ceil(w / stride))."""
         y = functional.conv2d(x, self.expand.sliced(block.inputs, block.hidden))
         y = self.expand_norm(y).relu_()
-        weight = self.depthwise.sliced(block.hidden, block.kernel)
+        weight = self.depthwise.sliced(block.hidden, block.chosen, block.kernel)
         y = functional.conv2d(y, weight, None, block.stride, block.kernel // 2, groups=block.hidden)
         y = self.depthwise_norm(y).relu_()
         y = self.project_norm(functional.conv2d(y, self.project.sliced(block.hidden, block.outputs)))
@@ -141,7 +146,7 @@ class Supernet(nn.Module):
 
     def pool(self, features: Tensor, architecture: Architecture) -> Tensor:
         """Stem features (n, c, h, w) -> pooled features (n, d) of the sub-network."""
-        for block in plan(self.layout, architecture):
+        for block in plan(self.layout, architecture, max(features.shape[2:])):
             features = self.block(block)(features, block)
         return features.mean((2, 3))
 

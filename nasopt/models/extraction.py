@@ -8,28 +8,30 @@ import torch
 from torch import nn
 
 from nasopt.models.elastic import ElasticNorm, Head, Stem, Supernet
-from nasopt.models.geometry import check_architecture, plan
+from nasopt.models.geometry import check_architecture, plan, stem_side
 from nasopt.models.routers import make_router
 from nasopt.models.static import MBConv, RoutedNetwork, SubNetwork
 from nasopt.records import Architecture, Candidate, NetworkLayout
 
 
 @torch.no_grad()
-def extract_path(supernet: Supernet, architecture: Architecture, head: Head) -> SubNetwork:
+def extract_path(supernet: Supernet, architecture: Architecture, head: Head, resolution: int) -> SubNetwork:
     """One sub-network behind the stem as plain modules with their own copy of the weights and BatchNorm statistics.
+
+    It is for images of `resolution` pixels: kernels wider than its feature maps can tell are cropped.
 
     Raises:
         ValueError: the layout does not offer this architecture.
     """
     layout = supernet.layout
     check_architecture(layout, architecture)
-    blocks = plan(layout, architecture)
+    blocks = plan(layout, architecture, stem_side(layout, resolution))
     network = SubNetwork(blocks, layout.classes)
     for shape, static in zip(blocks, network.blocks, strict=True):
         assert isinstance(static, MBConv)
         elastic = supernet.block(shape)
         static.expand.weight.copy_(elastic.expand.sliced(shape.inputs, shape.hidden))
-        static.depthwise.weight.copy_(elastic.depthwise.sliced(shape.hidden, shape.kernel))
+        static.depthwise.weight.copy_(elastic.depthwise.sliced(shape.hidden, shape.chosen, shape.kernel))
         static.project.weight.copy_(elastic.project.sliced(shape.hidden, shape.outputs))
         _copy_norm(elastic.expand_norm, static.expand_norm)
         _copy_norm(elastic.depthwise_norm, static.depthwise_norm)
@@ -57,8 +59,8 @@ def extract(supernet: Supernet, candidate: Candidate) -> RoutedNetwork:
         ValueError: the layout does not offer one of the architectures.
     """
     device = next(supernet.parameters()).device
-    little = extract_path(supernet, candidate.little, "little")
-    big = extract_path(supernet, candidate.big, "big")
+    little = extract_path(supernet, candidate.little, "little", candidate.resolution)
+    big = extract_path(supernet, candidate.big, "big", candidate.resolution)
     router = make_router(candidate.router, little.head.in_features)
     network = RoutedNetwork(copy.deepcopy(supernet.stem), little, big, router, candidate.router)
     return network.train(supernet.training).to(device)
@@ -72,7 +74,8 @@ def build(layout: NetworkLayout, candidate: Candidate) -> RoutedNetwork:
     """
     check_architecture(layout, candidate.little)
     check_architecture(layout, candidate.big)
-    little = SubNetwork(plan(layout, candidate.little), layout.classes)
-    big = SubNetwork(plan(layout, candidate.big), layout.classes)
+    side = stem_side(layout, candidate.resolution)
+    little = SubNetwork(plan(layout, candidate.little, side), layout.classes)
+    big = SubNetwork(plan(layout, candidate.big, side), layout.classes)
     router = make_router(candidate.router, little.head.in_features)
     return RoutedNetwork(Stem(layout), little, big, router, candidate.router).eval()

@@ -6,7 +6,7 @@ The elastic forward, the static modules and the analytic counts all read the sam
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from timm.layers import make_divisible
 
@@ -27,7 +27,12 @@ class BlockPlan:
     hidden: int
     outputs: int
     kernel: int
+    """Side of the depthwise kernel that runs, see `cropped`."""
     stride: int
+    side: int
+    """Of the square feature map that the block reads, in pixels."""
+    chosen: int = field(compare=False)
+    """The kernel that the architecture names; where weights come from, and nothing that runs."""
 
     @property
     def residual(self) -> bool:
@@ -62,17 +67,43 @@ def check_architecture(layout: NetworkLayout, architecture: Architecture) -> Non
                 raise ValueError(f"stage {stage} asks for {name} {value}; this supernet offers {tuple(offered)}")
 
 
-def plan(layout: NetworkLayout, architecture: Architecture) -> tuple[BlockPlan, ...]:
-    """Every block that runs, from the stem outwards."""
+def plan(layout: NetworkLayout, architecture: Architecture, side: int) -> tuple[BlockPlan, ...]:
+    """Every block that runs, from the stem outwards; `side` is that of the stem's features, in pixels."""
     blocks: list[BlockPlan] = []
     inputs = layout.stem_channels
     for stage, choice in enumerate(architecture):
         outputs = scaled_channels(layout.channels[stage], choice.width)
         for index in range(choice.depth):
-            stride = layout.strides[stage] if index == 0 else 1
-            blocks.append(BlockPlan(stage, index, inputs, inputs * choice.expansion, outputs, choice.kernel, stride))
-            inputs = outputs
+            blocks.append(
+                BlockPlan(
+                    stage,
+                    index,
+                    inputs,
+                    inputs * choice.expansion,
+                    outputs,
+                    cropped(choice.kernel, side),
+                    stride=layout.strides[stage] if index == 0 else 1,
+                    side=side,
+                    chosen=choice.kernel,
+                )
+            )
+            inputs, side = outputs, reduced(side, blocks[-1].stride)
     return tuple(blocks)
+
+
+def cropped(kernel: int, side: int) -> int:
+    """Side of the centre of an odd kernel that a square map of this side can tell from the whole.
+
+    With `kernel // 2` zeros around the map, a tap at offset d reads pixels only where |d| <= side - 1, whatever the
+    stride: the first output reads offset side - 1 in the last pixel. So a kernel wider than 2 * side - 1 computes
+    exactly what its centre does, and learns nothing outside of it.
+    """
+    return min(kernel, 2 * side - 1)
+
+
+def stem_side(layout: NetworkLayout, resolution: int) -> int:
+    """Side of the stem's features for images of this resolution, in pixels."""
+    return reduced(resolution, layout.stem_stride)
 
 
 def reduced(side: int, stride: int) -> int:

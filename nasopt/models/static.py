@@ -30,9 +30,16 @@ class MBConv(nn.Module):
         self.project_norm = nn.BatchNorm2d(block.outputs)
         self.activation = nn.ReLU(inplace=True)
         self.residual = block.residual
+        self.most = block.side if block.kernel < block.chosen else None
 
     def forward(self, x: Tensor) -> Tensor:
-        """x (n, inputs, h, w) -> (n, outputs, ceil(h / stride), ceil(w / stride))."""
+        """x (n, inputs, h, w) -> (n, outputs, ceil(h / stride), ceil(w / stride)).
+
+        Raises:
+            ValueError: the kernel was cropped for smaller maps than these.
+        """
+        if self.most is not None and max(x.shape[2:]) > self.most:
+            raise ValueError(f"built for maps of {self.most} pixels at most, and given {tuple(x.shape[2:])}")
         y = self.activation(self.expand_norm(self.expand(x)))
         y = self.activation(self.depthwise_norm(self.depthwise(y)))
         y = self.project_norm(self.project(y))

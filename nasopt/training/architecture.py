@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 KIND = "priors"
 """Folder of the cache."""
-RECIPE = 1
+RECIPE = 2
 """Raised whenever this module trains differently from the same settings."""
 COLLAPSED = 0.95
 """A mean probability of the smallest choices, under every preference, that raises the alarm."""

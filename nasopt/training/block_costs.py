@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from nasopt.hardware.graph_cost import GraphCost, NodeCost
+from nasopt.models.counts import count_block
 from nasopt.models.elastic import Head
-from nasopt.models.geometry import BlockPlan, reduced
+from nasopt.models.geometry import BlockPlan, cropped, reduced, stem_side
 from nasopt.records import NetworkLayout
 from nasopt.training.relaxation import Mixture, RoleChoices, stage_channels
 
@@ -57,14 +58,9 @@ class RoleTable:
         return total + self.head @ before
 
 
-def block_nodes(block: BlockPlan, side: int) -> tuple[NodeCost, ...]:
-    """The three convolutions that a block is exported to, BatchNorm and activations folded in.
-
-    Args:
-        block: its channels.
-        side: of the square feature map that it reads, in pixels.
-    """
-    after = reduced(side, block.stride)
+def block_nodes(block: BlockPlan) -> tuple[NodeCost, ...]:
+    """The three convolutions that a block is exported to, BatchNorm and activations folded in."""
+    side, after = block.side, reduced(block.side, block.stride)
     return (
         _convolution(block.inputs, block.hidden, 1, side, side, 1),
         _convolution(block.hidden, block.hidden, block.kernel, side, after, block.hidden),
@@ -123,7 +119,7 @@ _Figures = Callable[[Sequence[NodeCost], float, float], dict[str, float]]
 def _role_tables(
     layout: NetworkLayout, offered: RoleChoices, resolution: int, figures: _Figures
 ) -> dict[str, RoleTable]:
-    side = reduced(resolution, layout.stem_stride)
+    side = stem_side(layout, resolution)
     before: tuple[int, ...] = (layout.stem_channels,)
     stages: list[tuple[dict[str, Tensor], dict[str, Tensor]]] = []
     for stage, stride in enumerate(layout.strides):
@@ -131,8 +127,9 @@ def _role_tables(
         after = reduced(side, stride)
 
         def cost(inputs: int, output: int, kernel: int, expansion: int, at: int, step: int) -> dict[str, float]:
-            block = BlockPlan(0, 0, inputs, inputs * expansion, output, kernel, step)
-            return figures(block_nodes(block, at), *_block_counts(block, at))
+            hidden, runs = inputs * expansion, cropped(kernel, at)
+            block = BlockPlan(0, 0, inputs, hidden, output, runs, step, side=at, chosen=kernel)
+            return figures(block_nodes(block), *count_block(block))
 
         first = [
             cost(i, o, k, e, side, stride)
@@ -154,15 +151,6 @@ def _role_tables(
         )
         for name in head
     }
-
-
-def _block_counts(block: BlockPlan, side: int) -> tuple[float, float]:
-    """Multiply-accumulates and parameters, as `models.counts` counts them."""
-    after = reduced(side, block.stride)
-    expand, depthwise = block.inputs * block.hidden, block.hidden * block.kernel**2
-    project = block.hidden * block.outputs
-    params = expand + depthwise + project + 4 * block.hidden + 2 * block.outputs
-    return expand * side**2 + (depthwise + project) * after**2, params
 
 
 def _tensors(entries: Sequence[Mapping[str, float]], shape: tuple[int, ...]) -> dict[str, Tensor]:

@@ -23,7 +23,7 @@ from nasopt.training.losses import consistency, exit_targets, routing
 from nasopt.training.recalibration import calibration_batch, recalibrate
 from nasopt.training.supernet import TrainedSupernet, cosine, shuffled
 
-RECIPE = 1
+RECIPE = 2
 """Raised whenever this module trains differently from the same settings."""
 WARMUP = 0.1
 """Share of the budget in which the learning rate rises."""

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from nasopt.models import Supernet, scaled_channels
-from nasopt.models.elastic import ElasticBlock, ElasticDepthwise, Head
-from nasopt.models.geometry import BlockPlan
+from nasopt.models.elastic import ElasticBlock, ElasticDepthwise, Head, centre
+from nasopt.models.geometry import BlockPlan, cropped
 from nasopt.records import Architecture, NetworkLayout
 
 AXES = ("width", "depth", "kernel", "expansion")
@@ -146,9 +146,17 @@ class RelaxedSupernet(nn.Module):
         mixed: Tensor | None = None
         for index in range(max(offered.depth)):
             stride = self.supernet.layout.strides[stage] if index == 0 else 1
-            inputs = max(counts)
+            inputs, side, kernel = max(counts), max(x.shape[2:]), max(offered.kernel)
             block = BlockPlan(
-                stage, index, inputs, inputs * max(offered.expansion), max(outputs), max(offered.kernel), stride
+                stage,
+                index,
+                inputs,
+                inputs * max(offered.expansion),
+                max(outputs),
+                cropped(kernel, side),
+                stride,
+                side=side,
+                chosen=kernel,
             )
             x = _relaxed_block(self.supernet.block(block), x, block, offered, own, counts, shares)
             counts, shares = outputs, own["width"]
@@ -175,7 +183,7 @@ def _relaxed_block(
     """
     weight = elastic.expand.sliced(block.inputs, block.hidden) * channel_mask(counts, shares).view(1, -1, 1, 1)
     y = elastic.expand_norm(functional.conv2d(x, weight)).relu_()
-    kernel = mixed_kernel(elastic.depthwise, block.hidden, offered.kernel, own["kernel"])
+    kernel = centre(mixed_kernel(elastic.depthwise, block.hidden, offered.kernel, own["kernel"]), block.kernel)
     y = functional.conv2d(y, kernel, None, block.stride, block.kernel // 2, groups=block.hidden)
     y = elastic.depthwise_norm(y).relu_()
     joint = torch.outer(shares, own["expansion"]).flatten()

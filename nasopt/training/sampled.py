@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from nasopt.models import Supernet, extract_path
+from nasopt.models.elastic import Head
 from nasopt.training.augment import mixed
 from nasopt.training.images import ImageData
 from nasopt.training.recalibration import calibration_batch, recalibrate
@@ -30,7 +31,8 @@ def sampled_accuracies(supernet: Supernet, data: ImageData, device: torch.device
         resolution = generator.choice(supernet.layout.resolutions)
         if resolution not in batches:
             batches[resolution] = calibration_batch(data, resolution, seed).to(device)
-        network = extract_path(supernet, draw(supernet.layout, generator), "big" if sample % 2 else "little").to(device)
+        head: Head = "big" if sample % 2 else "little"
+        network = extract_path(supernet, draw(supernet.layout, generator), head, resolution).to(device)
         recalibrate(network, stem(batches[resolution]))
         right = 0
         labels = data.validation.labels.split(256)

@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 KIND = "supernet"
 """Folder of the cache."""
-RECIPE = 1
+RECIPE = 2
 """Raised whenever this module trains differently from the same settings."""
 
 

@@ -86,12 +86,12 @@ def test_training_statistics_of_slices_equal_those_of_the_plain_network():
     supernet = Supernet(LAYOUT).train()
     images = torch.randn(8, 3, 32, 32)
     chosen = draw(LAYOUT, random.Random(3))
-    plain = extract_path(supernet, chosen, "big")
+    plain = extract_path(supernet, chosen, "big", 32)
     with torch.no_grad():
         features = supernet.stem(images)
         plain(features)
         supernet.pool(features, chosen)
-    cut = extract_path(supernet, chosen, "big")
+    cut = extract_path(supernet, chosen, "big", 32)
     for name, tensor in plain.state_dict().items():
         if "running" in name:
             torch.testing.assert_close(tensor, cut.state_dict()[name])

@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from nasopt.models.geometry import BlockPlan, plan, reduced
+from nasopt.models.geometry import BlockPlan, plan, reduced, stem_side
 from nasopt.records import Candidate, NetworkLayout
 from nasopt.samplers.encoding import Encoding
 from nasopt.space import BigLittleSpace
@@ -61,22 +61,18 @@ class Sample:
     block: int = 0
     """Which block, of a single one."""
 
-    def blocks(self) -> list[tuple[BlockPlan, int]]:
-        """The inverted residuals that run, each with the side in pixels of what it reads."""
+    def blocks(self) -> tuple[BlockPlan, ...]:
+        """The inverted residuals that run."""
         architecture = self.candidate.little if self.part == "easy" else self.candidate.big
-        side = reduced(self.candidate.resolution, self.layout.stem_stride)
-        found = []
-        for block in plan(self.layout, architecture):
-            found.append((block, side))
-            side = reduced(side, block.stride)
-        return [found[self.block]] if self.part == "block" else found
+        found = plan(self.layout, architecture, stem_side(self.layout, self.candidate.resolution))
+        return (found[self.block],) if self.part == "block" else found
 
     @property
     def identity(self) -> tuple[Any, ...]:
         """What makes its graph: two samples with the same one cost the same."""
         ends = () if self.part == "block" else (self.layout.in_channels, self.layout.classes)
         router = self.candidate.router if self.part == "easy" else None
-        return (self.part, self.batch, self.candidate.resolution, ends, router, tuple(self.blocks()))
+        return (self.part, self.batch, self.candidate.resolution, ends, router, self.blocks())
 
     def __str__(self) -> str:
         blocks = self.blocks()
@@ -160,18 +156,18 @@ def _networks(frames: Draw, draw: np.random.Generator) -> Iterator[Sample]:
 
 
 def _single_block(network: Sample, draw: np.random.Generator) -> Sample:
-    number = int(draw.integers(len(plan(network.layout, network.candidate.big))))
+    number = int(draw.integers(sum(choice.depth for choice in network.candidate.big)))
     return Sample(part="block", layout=network.layout, candidate=network.candidate, batch=network.batch, block=number)
 
 
 def _macs(sample: Sample) -> float:
-    return sample.batch * sum(sum(_block_macs(block, side)) for block, side in sample.blocks())
+    return sample.batch * sum(sum(_block_macs(block)) for block in sample.blocks())
 
 
-def _block_macs(block: BlockPlan, side: int) -> tuple[int, int, int]:
-    after = reduced(side, block.stride) ** 2
+def _block_macs(block: BlockPlan) -> tuple[int, int, int]:
+    after = reduced(block.side, block.stride) ** 2
     return (
-        block.inputs * block.hidden * side**2,
+        block.inputs * block.hidden * block.side**2,
         block.hidden * block.kernel**2 * after,
         block.hidden * block.outputs * after,
     )
@@ -184,10 +180,10 @@ def _described(samples: Sequence[Sample]) -> Array:
 
 def _description(sample: Sample) -> list[float]:
     blocks = sample.blocks()
-    macs = np.array([_block_macs(block, side) for block, side in blocks], dtype=np.float64)
+    macs = np.array([_block_macs(block) for block in blocks], dtype=np.float64)
     moved = sum(
-        block.inputs * side**2 + 2 * block.hidden * (side**2 + reduced(side, block.stride) ** 2)
-        for block, side in blocks
+        block.inputs * block.side**2 + 2 * block.hidden * (block.side**2 + reduced(block.side, block.stride) ** 2)
+        for block in blocks
     )
     share = macs.sum(1) / macs.sum()
 
@@ -200,9 +196,9 @@ def _description(sample: Sample) -> list[float]:
         math.log(len(blocks)),
         math.log(sample.batch),
         float(macs[:, 1].sum() / macs.sum()),
-        mean([math.log(block.kernel) for block, _ in blocks]),
-        mean([math.log(block.hidden) for block, _ in blocks]),
-        mean([math.log(side) for _, side in blocks]),
-        mean([math.log(block.hidden / block.inputs) for block, _ in blocks]),
-        mean([block.hidden % _LANES == 0 for block, _ in blocks]),
+        mean([math.log(block.kernel) for block in blocks]),
+        mean([math.log(block.hidden) for block in blocks]),
+        mean([math.log(block.side) for block in blocks]),
+        mean([math.log(block.hidden / block.inputs) for block in blocks]),
+        mean([block.hidden % _LANES == 0 for block in blocks]),
     ]

@@ -37,9 +37,9 @@ def export_sample(sample: Sample, path: Path) -> ExportedModel:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         if sample.part == "block":
-            ((block, side),) = sample.blocks()
+            (block,) = sample.blocks()
             single = _Single(MBConv(block)).eval()
-            return export_hard(single, (sample.batch, block.inputs, side, side), path)
+            return export_hard(single, (sample.batch, block.inputs, block.side, block.side), path)
         network = build(layout, sample.candidate)
     if sample.part == "easy":
         return export_easy(network, (sample.batch, layout.in_channels, side, side), path)
