@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -54,8 +53,3 @@ def split_metric(name: str) -> tuple[str, str | None]:
     """
     base, _, device = name.partition("@")
     return (base, device) if device and base in DEVICE_METRICS else (name, None)
-
-
-def worst(direction: str) -> float:
-    """The infinite value that loses every comparison in this direction."""
-    return -math.inf if direction == "maximize" else math.inf

@@ -106,7 +106,8 @@ class TrialView:
     params: Mapping[str, Any]
     distributions: Mapping[str, BaseDistribution]
     values: tuple[float, ...] | None
-    """One value for each objective, in the study's directions; infinite where the trial was refused or diverged."""
+    """One value for each objective, in the study's directions; None where nobody measured them, as of a trial that was
+    refused or diverged."""
     outcome: Outcome | None
     ended: str
     """`records.Ended`, or `running` and `waiting` for those that have not."""
@@ -376,7 +377,7 @@ def _trial_view(trial: FrozenTrial) -> TrialView:
         state=trial.state.name.lower(),
         params=trial.params,
         distributions=trial.distributions,
-        values=tuple(trial.values) if trial.values is not None else None,
+        values=_values(trial),
         outcome=outcome,
         ended=_ended(trial, outcome),
         reason=str(attrs.get(TrialKeys.REASON) or (attrs.get(TrialKeys.SLOT) or {}).get("reason") or ""),
@@ -387,6 +388,12 @@ def _trial_view(trial: FrozenTrial) -> TrialView:
         proposer=str(attrs.get(TrialKeys.PROPOSER) or ""),
         wall_s=wall,
     )
+
+
+def _values(trial: FrozenTrial) -> tuple[float, ...] | None:
+    """The trial's values; none where one is infinite, as older versions told trials that were refused or diverged."""
+    values = trial.values
+    return tuple(values) if values is not None and all(math.isfinite(v) for v in values) else None
 
 
 def _ended(trial: FrozenTrial, outcome: Outcome | None) -> str:

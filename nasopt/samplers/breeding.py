@@ -18,6 +18,7 @@ from optuna.trial import FrozenTrial
 from nasopt.errors import UsageError
 from nasopt.samplers.encoding import Array, Encoding, digest
 from nasopt.samplers.history import PROPOSAL, History, Point, Seen, announced, history_of, read_points, read_trials
+from nasopt.samplers.lost import StudyWithLost
 
 Options = TypeVar("Options")
 
@@ -28,7 +29,7 @@ ANNOUNCED_TRIED = 20
 
 
 class BreedingSampler(BaseSampler):
-    """Rebuilds its population from the study's COMPLETE trials at each ask, and keeps no state but its generator.
+    """Rebuilds its population from the study's trials at each ask, and keeps no state but its generator.
 
     So any number of workers, resumed studies, enqueued and added trials teach it alike. A proposal is new against
     trials of all states. Workers announce what they propose before its parameters are stored, and draw again where
@@ -42,7 +43,7 @@ class BreedingSampler(BaseSampler):
         seed: int | None = None,
         search_space: Mapping[str, BaseDistribution] | None = None,
     ) -> None:
-        """Without a `search_space` it is what all COMPLETE trials have in common; the first ones are then random."""
+        """Without a `search_space` it is what all trials that teach have in common; the first ones are then random."""
         self.population_size = population_size
         self._rng = np.random.default_rng(seed)
         self._independent = RandomSampler(seed=seed)
@@ -59,10 +60,10 @@ class BreedingSampler(BaseSampler):
         self._independent.reseed_rng()
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        """The given space, else the intersection of the COMPLETE trials' spaces."""
+        """The given space, else the intersection of the spaces of the trials that teach."""
         if self._space:
             return dict(self._space)
-        return {n: d for n, d in self._intersection.calculate(study).items() if not d.single()}
+        return {n: d for n, d in self._intersection.calculate(StudyWithLost(study)).items() if not d.single()}
 
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution

@@ -15,6 +15,7 @@ from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
 from nasopt.errors import UsageError
+from nasopt.samplers.lost import WithLost
 
 _WHOLE = "a whole number of 0 or more"
 _KINDS: dict[type, tuple[str, tuple[type, ...]]] = {
@@ -80,13 +81,15 @@ def _genetic(name: str, sampler: type[BaseSampler]) -> Callable[..., BaseSampler
     ) -> BaseSampler:
         if trials is not None:  # Optuna's population of 50 would make a short study a random search
             options.setdefault("population_size", max(6, trials // 6))
-        return _know_space(build(name, sampler, seed=seed, options=options), search_space)
+        return WithLost(_know_space(build(name, sampler, seed=seed, options=options), search_space))
 
     factory.__doc__ = f"{sampler.__name__} with a population of a sixth of the budget, unless given."
     return factory
 
 
-def _model_based(name: str, sampler: type[BaseSampler], **defaults: Any) -> Callable[..., BaseSampler]:
+def _model_based(
+    name: str, sampler: type[BaseSampler], *, reads_pruned: bool, **defaults: Any
+) -> Callable[..., BaseSampler]:
     def factory(
         *, seed: int | None = None, search_space: Mapping[str, BaseDistribution] | None = None, **options: Any
     ) -> BaseSampler:
@@ -94,7 +97,8 @@ def _model_based(name: str, sampler: type[BaseSampler], **defaults: Any) -> Call
         built = build(name, sampler, seed=seed, options=settings)
         # univariate and grouped TPE are not told: they find out for themselves which parameters go together
         relational = settings.get("multivariate", True) and not settings.get("group", False)
-        return _know_space(built, search_space) if relational else built
+        knowing = _know_space(built, search_space) if relational else built
+        return knowing if reads_pruned else WithLost(knowing)
 
     factory.__doc__ = f"{sampler.__name__} with {defaults}."
     return factory
@@ -107,5 +111,5 @@ def random(*, seed: int | None = None, **options: Any) -> BaseSampler:
 
 nsga2 = _genetic("nsga2", optuna.samplers.NSGAIISampler)
 nsga3 = _genetic("nsga3", optuna.samplers.NSGAIIISampler)
-tpe = _model_based("tpe", optuna.samplers.TPESampler, multivariate=True)
-gp = _model_based("gp", optuna.samplers.GPSampler, deterministic_objective=False)
+tpe = _model_based("tpe", optuna.samplers.TPESampler, reads_pruned=True, multivariate=True)
+gp = _model_based("gp", optuna.samplers.GPSampler, reads_pruned=False, deterministic_objective=False)

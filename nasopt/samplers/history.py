@@ -10,10 +10,10 @@ import moocore
 import numpy as np
 from numpy.typing import NDArray
 from optuna import Study
-from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from nasopt.samplers.encoding import Array, Encoding, Key, key_of
+from nasopt.samplers.lost import losses_of, teaches
 
 PROPOSAL = "nasopt:proposal"
 """System attribute of a running trial: digest of the parameters that its sampler is about to store one by one."""
@@ -21,7 +21,7 @@ PROPOSAL = "nasopt:proposal"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """The COMPLETE trials of a study, in the order of their numbers."""
+    """The trials of a study that teach (see `lost`), in the order of their numbers."""
 
     codes: Array
     """(n, d); NaN where a trial of a conditional space has no such parameter."""
@@ -61,11 +61,15 @@ def read_trials(study: Study) -> list[FrozenTrial]:
     return study._get_trials(deepcopy=False, use_cache=False)
 
 
+def teachers_of(points: Iterable[Point]) -> list[Point]:
+    """Those of trials that teach, and whose parameters lie in the space."""
+    return [p for p in points if p.row is not None and teaches(p.trial)]
+
+
 def history_of(points: Iterable[Point], study: Study, encoding: Encoding) -> History:
-    """The COMPLETE trials whose parameters lie in the space."""
-    used = [(p.trial, p.row) for p in points if p.trial.state == TrialState.COMPLETE and p.row is not None]
-    signs = np.array([-1.0 if d == StudyDirection.MAXIMIZE else 1.0 for d in study.directions])
-    values = np.array([t.values for t, _ in used], dtype=float).reshape(len(used), len(signs)) * signs
+    """What the points that teach say."""
+    used = [(p.trial, p.row) for p in teachers_of(points)]
+    values = losses_of([t for t, _ in used], study.directions)
     violations = _violations([t.constraints for t, _ in used])
     broken = (values == np.inf).any(axis=1)
     violations[broken & (violations <= 0)] = 1.0
@@ -119,7 +123,7 @@ class Seen:
     """Points that trials of any state have taken.
 
     A trial of a conditional space takes every point that agrees with it where it has a parameter. Trials that were
-    stopped while their parameters were drawn look alike, so only the sets of names that COMPLETE trials show are
+    stopped while their parameters were drawn look alike, so only the sets of names that trials show which teach are
     believed. Trials with parameters beyond the space are no point of it.
     """
 
@@ -130,7 +134,7 @@ class Seen:
         self._taken: dict[tuple[int, ...], set[Key]] = {}
         names = frozenset(encoding.names)
         whole = tuple(range(len(encoding.axes)))
-        shapes = {names} | {names.intersection(p.params) for p in others if p.trial.state == TrialState.COMPLETE}
+        shapes = {names} | {names.intersection(p.params) for p in others if teaches(p.trial)}
         for point in others:
             shape = names.intersection(point.params)
             if point.row is None or not shape or shape not in shapes or _has_strangers(point, names):

@@ -17,6 +17,7 @@ from nasopt.errors import UsageError
 from nasopt.records import TrialKeys
 from nasopt.samplers.breeding import check_integer, check_share, read_options
 from nasopt.samplers.history import read_trials
+from nasopt.samplers.lost import StudyWithLost
 from nasopt.samplers.portfolio_credit import choose, proposer, standing
 from nasopt.samplers.portfolio_members import Member, make_members, read_members, requirements
 from nasopt.samplers.portfolio_novelty import unseen
@@ -59,7 +60,7 @@ class PortfolioSampler(BaseSampler):
     ) -> None:
         """`members` by the label under which a trial records them.
 
-        Without a `search_space` it is what all COMPLETE trials have in common, and what the member makes of it.
+        Without a `search_space` it is what all trials that teach have in common, and what the member makes of it.
         """
         self._members = dict(members)
         self._window, self._floor = window, floor
@@ -84,8 +85,10 @@ class PortfolioSampler(BaseSampler):
         self._members[label].before_trial(study, trial)
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        """The given space, else the intersection of the COMPLETE trials' spaces; and what the member adds to it."""
-        own = self._space or {n: d for n, d in self._intersection.calculate(study).items() if not d.single()}
+        """The given space, else the intersection of the spaces of the trials that teach; and what the member adds to it."""
+        own = self._space or {
+            n: d for n, d in self._intersection.calculate(StudyWithLost(study)).items() if not d.single()
+        }
         return own | self._member(study, trial).infer_relative_search_space(study, trial)
 
     def sample_relative(

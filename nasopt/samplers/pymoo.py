@@ -19,7 +19,7 @@ class PymooOptions:
     """Options of the pymoo samplers."""
 
     population_size: int | None = None
-    """COMPLETE trials that survive as parents; also how many random ones come first."""
+    """Trials that survive as parents; also how many random ones come first."""
     crossover_prob: float = 0.9
     """Probability that two parents exchange genes."""
     mutation_prob: float | None = None

@@ -11,6 +11,9 @@ from nasopt.errors import MeasurementError
 from nasopt.records import Inspection, Outcome
 from nasopt.spec.study import ConstraintSpec
 
+LARGEST = 1e100
+"""No violation is larger: a bound may be infinite, and what is stored is not."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bound:
@@ -28,7 +31,7 @@ class Bound:
     def violation(self, value: float) -> float:
         """How far the value lies beyond the limit, as a fraction of it."""
         beyond = value - self.limit if self.upper else self.limit - value
-        return beyond / max(abs(self.limit), 1e-12)
+        return min(max(beyond / max(abs(self.limit), 1e-12), -LARGEST), LARGEST)
 
 
 class ConstraintSet:

@@ -131,7 +131,7 @@ def prepare(studies: Sequence[Study], provided: Sequence[dict[str, Any]], proble
 
 @contextmanager
 def expected_warnings_silenced() -> Iterator[None]:
-    """Refused trials carry infinite values by design; samplers warn of each where they cope with them."""
+    """Databases of older versions hold infinite values of refused trials; samplers that cope with them warn of each."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Clip non-finite values")
         warnings.filterwarnings("ignore", message="All-NaN slice encountered", module="optuna")

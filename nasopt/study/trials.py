@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +25,6 @@ from nasopt.errors import (
     NasoptError,
     PrunedError,
 )
-from nasopt.metrics import worst
 from nasopt.problems import Problem
 from nasopt.records import Ended, Outcome, TrialKeys
 from nasopt.spec.study import StudySpec
@@ -39,8 +40,9 @@ _ENDS: tuple[tuple[type[NasoptError], Ended], ...] = (
     (EvaluationError, "evaluation failed"),
     (PrunedError, "pruned"),
 )
-_TEACHES: frozenset[Ended] = frozenset({"completed", "infeasible", "diverged"})
-"""Ends that are the network's own doing, so that the sampler learns from them. The others are told FAIL."""
+_PRUNED: frozenset[Ended] = frozenset({"infeasible", "diverged", "pruned"})
+"""Ends without figures that are the network's own doing. They are told PRUNED, without values: samplers learn from the
+first two, see `samplers.lost`. What is not the network's doing is told FAIL."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,21 +65,18 @@ def judge(spec: StudySpec, problem: Problem, constraints: ConstraintSet, trial: 
     """
     inspection = problem.inspect(trial.params)
     before = constraints.before(inspection)
-    losing = tuple(worst(o.sense) for o in spec.objectives)
     if (reason := refusal(before)) is not None:
-        return Verdict(ended="infeasible", values=losing, constraints=before, reason=inspection.reason or reason)
+        return Verdict(ended="infeasible", values=None, constraints=before, reason=inspection.reason or reason)
     try:
         outcome = problem.evaluate(trial.params)
+        _check(outcome)
         values = _objectives(spec, outcome)
         after = constraints.after(inspection, outcome)
     except DeviceRefusedError:
         raise
     except tuple(kind for kind, _ in _ENDS) as error:
         ended = next(end for kind, end in _ENDS if isinstance(error, kind))
-        values_told = losing if ended in _TEACHES else None
-        return Verdict(
-            ended=ended, values=values_told, constraints=before, reason=redact(str(error).replace("\n", " "))
-        )
+        return Verdict(ended=ended, values=None, constraints=before, reason=redact(str(error).replace("\n", " ")))
     return Verdict(ended="completed", values=values, constraints=after, outcome=outcome)
 
 
@@ -106,9 +105,25 @@ def tell(study: Study, trial: Trial, verdict: Verdict) -> None:
             trial.set_constraint(key, value)
     with sampler_errors(study.spec.sampler.name):  # Optuna stores the trial all the same
         if verdict.values is None:
-            study.optuna.tell(trial, state=TrialState.PRUNED if verdict.ended == "pruned" else TrialState.FAIL)
+            study.optuna.tell(trial, state=TrialState.PRUNED if verdict.ended in _PRUNED else TrialState.FAIL)
         else:
             study.optuna.tell(trial, list(verdict.values))
+
+
+def _check(outcome: Outcome) -> None:
+    """Refuse what cannot be stored as plain JSON, whose numbers are finite.
+
+    Raises:
+        EvaluationError: a figure is not finite, or the rest is no JSON.
+    """
+    figures = {**outcome.quality, **{name: cost.value for name, cost in outcome.costs.items()}}
+    for name, value in figures.items():
+        if not math.isfinite(value):
+            raise EvaluationError(f"{name} came out as {value}; expected a finite number")
+    try:
+        json.dumps(outcome.to_json(), allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise EvaluationError(f"the outcome cannot be stored as JSON with finite numbers: {error}") from error
 
 
 def _objectives(spec: StudySpec, outcome: Outcome) -> tuple[float, ...]:

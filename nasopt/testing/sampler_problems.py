@@ -10,6 +10,8 @@ from typing import Any
 from optuna import Study, Trial
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
+from nasopt.records import TrialKeys
+
 Space = dict[str, BaseDistribution]
 
 MIXED: Space = {
@@ -58,12 +60,23 @@ def excess(params: Mapping[str, int]) -> float:
     return high - low
 
 
-def constrained_values(trial: Trial) -> list[float]:
-    """Objectives on LINE where x0 <= 4 is known to be needed before, and x1 >= 5 after an evaluation."""
+def constrained_values(trial: Trial) -> list[float] | None:
+    """Objectives on LINE where x0 <= 4 is known to be needed before, and x1 >= 5 after an evaluation.
+
+    A refused trial has no values.
+    """
     early, late = float(trial.params["x0"] - 4), float(5 - trial.params["x1"])
     trial.set_constraint("macs", early)
     trial.set_constraint("params", late if early <= 0 else 0.0)
-    return [-math.inf, math.inf] if early > 0 else line_values(trial.params)
+    return None if early > 0 else line_values(trial.params)
+
+
+def diverging_values(trial: Trial) -> list[float] | None:
+    """Objectives on LINE where training diverges from x0 = 5 on; no constraint says so."""
+    if trial.params["x0"] <= 4:
+        return line_values(trial.params)
+    trial.set_user_attr(TrialKeys.ENDED, "diverged")
+    return None
 
 
 def run_grid(study: Study) -> dict[str, Any]:

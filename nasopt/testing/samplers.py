@@ -35,6 +35,7 @@ from nasopt.testing.sampler_problems import (
     UNION,
     Space,
     constrained_values,
+    diverging_values,
     excess,
     grid_points,
     grid_values,
@@ -118,13 +119,14 @@ class SamplerSuite:
         return optuna.create_study(directions=directions, sampler=self.make(seed=seed, space=space), **kwargs)
 
     def fill(
-        self, study: Study, space: Space, values: Callable[[Trial], list[float]], count: int
+        self, study: Study, space: Space, values: Callable[[Trial], list[float] | None], count: int
     ) -> list[dict[str, Any]]:
-        """Evaluate `count` trials; their parameters."""
+        """Evaluate `count` trials; their parameters. What gets no values is told as a study tells it, as PRUNED."""
         taken = []
         for _ in range(count):
             trial = study.ask(space)
-            study.tell(trial, values(trial))
+            found = values(trial)
+            study.tell(trial, found, state=TrialState.PRUNED if found is None else None)
             taken.append(trial.params)
         return taken
 
@@ -211,7 +213,7 @@ class SamplerSuite:
         return float(np.mean([excess(p) for p in taken[count // 2 :]]))
 
     def test_constraints(self) -> None:
-        """A quarter of the space keeps two constraints; refused trials have infinite values."""
+        """A quarter of the space keeps two constraints; refused trials are PRUNED and have no values."""
         study = self.study(LINE, seed=3)
         taken = self.fill(study, LINE, constrained_values, 2 * self.trials)
         later = taken[self.trials :]
@@ -220,16 +222,36 @@ class SamplerSuite:
         if self.learns and self.feasible_first:
             assert np.mean([p["x0"] <= 4 and p["x1"] >= 5 for p in later]) > 0.35
 
-    def test_nothing_feasible(self) -> None:
-        """Every trial is refused, all values infinite."""
+    def test_divergence(self) -> None:
+        """Half of the space diverges, without values and without a constraint that says so."""
+        study = self.study(LINE, seed=3)
+        taken = self.fill(study, LINE, diverging_values, 2 * self.trials)
+        if self.learns:
+            assert np.mean([p["x0"] <= 4 for p in taken[self.trials :]]) > 0.6, "half of random trials would diverge"
 
-        def refuse(trial: Trial) -> list[float]:
+    @pytest.mark.parametrize("told", [True, False])
+    def test_nothing_feasible(self, told: bool) -> None:
+        """Every trial is refused, in a space that is given or has to be found out."""
+
+        def refuse(trial: Trial) -> None:
             trial.set_constraint("macs", 0.5)
-            return [-math.inf, math.inf]
 
-        study = self.study(GRID)
+        study = self.study(GRID if told else None)
         self.fill(study, GRID, refuse, self.trials // 2)
-        self._check_unique(study)
+        if told:
+            self._check_unique(study)
+
+    def test_infinite_values(self) -> None:
+        """Databases of older versions hold refused and diverged trials as COMPLETE ones with infinite values."""
+        study = self.study(LINE, seed=3)
+
+        def told_infinite(trial: Trial) -> list[float]:
+            return constrained_values(trial) or [-math.inf, math.inf]
+
+        self.fill(study, LINE, told_infinite, self.trials)
+        later = self.fill(study, LINE, constrained_values, self.trials)
+        if self.learns:
+            assert np.mean([p["x0"] <= 4 for p in later]) > 0.6
 
     @pytest.mark.parametrize("values", [[1.0, 1.0], [math.inf, 1.0], [-math.inf, math.inf], [1e300, -1e300]])
     def test_values_without_information(self, values: list[float]) -> None:

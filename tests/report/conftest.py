@@ -14,7 +14,7 @@ from optuna.storages import BaseStorage
 from optuna.trial import TrialState
 
 from nasopt.database import open_storage
-from nasopt.metrics import split_metric, worst
+from nasopt.metrics import split_metric
 from nasopt.records import Cost, Outcome, StudyKeys, TrialKeys
 from nasopt.space.big_little import BigLittleSpace
 from nasopt.spec.space import SpaceSpec
@@ -82,12 +82,12 @@ class Written:
         return trial.number
 
     def lost(self, ended: str, reason: str = "because") -> int:
-        """A trial that was refused or diverged: complete, with the worst values."""
+        """A trial that was refused or diverged: pruned, without values."""
         trial = self._ask()
         trial.set_constraint("macs", 5.0 if ended == "infeasible" else 0.0)
         trial.set_user_attr(TrialKeys.ENDED, ended)
         trial.set_user_attr(TrialKeys.REASON, reason)
-        self.study.tell(trial, [worst(d) for _, d in self.objectives])
+        self.study.tell(trial, state=TrialState.PRUNED)
         return trial.number
 
     def failed(self, ended: str, reason: str = "because") -> int:

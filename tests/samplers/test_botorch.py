@@ -208,7 +208,8 @@ def test_constraints_steer_before_anything_is_feasible() -> None:
         trial = study.ask(LINE)
         total = sum(trial.params.values())
         trial.set_constraint("total", float(total - 6))
-        study.tell(trial, line_values(trial.params) if total <= 6 else [-math.inf, math.inf])
+        kept = total <= 6
+        study.tell(trial, line_values(trial.params) if kept else None, state=None if kept else TrialState.PRUNED)
     feasible = [t for t in study.get_trials() if t.constraints["total"] <= 0]
     assert len([t for t in feasible if t.number >= 12]) >= 5
 

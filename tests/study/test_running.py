@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
+import json
 import math
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,7 @@ from nasopt.errors import (
     StudyNotFoundError,
     UsageError,
 )
-from nasopt.records import StudyKeys, TrialKeys
+from nasopt.records import Cost, StudyKeys, TrialKeys
 from nasopt.study import find_study, find_views, open_study, run
 from nasopt.study.claims import slot_seed
 from nasopt.study.events import Event, TrialEnded, TrialStarted
@@ -46,10 +48,10 @@ def test_refused_trials_cost_nothing_and_do_not_count(tmp_path: Path) -> None:
     assert len(problem.evaluated) == result.finished == 8
     keys = sorted([LIGHTER, "macs_hard<=200000", "accuracy>=0.8"])
     for trial in trials:
-        assert trial.state == TrialState.COMPLETE
+        assert trial.state == (TrialState.PRUNED if trial in refused else TrialState.COMPLETE)
         assert list(trial.constraints) == keys
     for trial in refused:
-        assert trial.values == [-math.inf, math.inf]
+        assert trial.values is None
         assert trial.constraints["accuracy>=0.8"] == 0.0
         assert trial.user_attrs[TrialKeys.REASON]
     for trial in trials:
@@ -91,8 +93,44 @@ def test_a_diverged_trial_is_recorded_and_the_study_goes_on() -> None:
     assert ends.count("diverged") == 1
     assert result.finished == ends.count("completed") == 8
     (diverged,) = [t for t in trials_of(result) if t.user_attrs[TrialKeys.ENDED] == "diverged"]
-    assert diverged.values == [-math.inf, math.inf]
+    assert (diverged.state, diverged.values) == (TrialState.PRUNED, None)
     assert "not finite" in diverged.user_attrs[TrialKeys.REASON]
+
+
+@pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
+def test_no_stored_value_is_infinite(value: float) -> None:
+    """Neither an objective, nor a constraint, nor a figure beside them."""
+    spec = make_spec("memory", constraints=[{"metric": "macs_hard", "max": 3.0e5}])
+    problem = Endless(spec, value)
+    storage = optuna.storages.InMemoryStorage()
+    with pytest.raises(NasoptError, match=f"3 trials in a row failed.* (accuracy|energy) came out as {value}"):
+        run(spec, problem=problem, storage=storage)
+    trials = optuna.load_study(study_name="stand-in", storage=storage).get_trials()
+    assert {t.user_attrs[TrialKeys.ENDED] for t in trials} >= {"infeasible", "evaluation failed"}
+    for trial in trials:
+        assert trial.values is None
+        json.dumps([trial.user_attrs, trial.system_attrs], allow_nan=False)
+
+
+class Endless(StandIn):
+    """Gives a value that is not finite, by turns as objective and beside them, and knows no upper bound of some."""
+
+    def __init__(self, spec: Any, value: float) -> None:
+        super().__init__(spec)
+        self.value = value
+
+    def inspect(self, params: Any) -> Any:
+        known = super().inspect(params)
+        low, high = known.bounds["macs_hard"]
+        endless = (math.inf, math.inf) if low > 2.5e5 else (low, high)
+        return dataclasses.replace(known, bounds={**known.bounds, "macs_hard": endless})
+
+    def evaluate(self, params: Any) -> Any:
+        found = super().evaluate(params)
+        if len(self.evaluated) % 2:
+            return dataclasses.replace(found, quality={**found.quality, "accuracy": self.value})
+        costs = {**found.costs, "energy": Cost(value=self.value, ci95=(0.0, self.value), provenance="computed")}
+        return dataclasses.replace(found, costs=costs)
 
 
 def test_a_failed_measurement_teaches_nothing_and_three_in_a_row_end_the_run() -> None:

@@ -23,7 +23,7 @@ from nasopt.samplers.botorch.surrogate import Surrogate
 from nasopt.samplers.botorch.teaching import Output, teaching_of
 from nasopt.samplers.breeding import BreedingSampler
 from nasopt.samplers.encoding import Array, Encoding
-from nasopt.samplers.history import History, Point, Seen, history_of, known_rows
+from nasopt.samplers.history import History, Point, Seen, history_of, known_rows, teachers_of
 from nasopt.samplers.starting import first_points
 from nasopt.samplers.threads import one_thread
 
@@ -62,7 +62,7 @@ class BotorchSampler(BreedingSampler):
         self, study: Study, trial: FrozenTrial, points: Sequence[Point], encoding: Encoding
     ) -> Iterator[Array]:
         """Rows (d,), best first."""
-        used = [p for p in points if p.trial.state == TrialState.COMPLETE and p.row is not None]
+        used = teachers_of(points)
         history = history_of(points, study, encoding)
         if len(history) < self.population_size:
             return first_points(encoding, known_rows(points, encoding, but=trial.number), self._rng)

@@ -15,6 +15,7 @@ from optuna.trial import FrozenTrial
 from nasopt.records import TrialKeys
 from nasopt.samplers.encoding import Array
 from nasopt.samplers.history import History
+from nasopt.samplers.lost import losses_of
 
 BEND = 4.0
 """Losses lose half of their slope over 1 / BEND of the front's span: good networks are told apart, and no stretch is
@@ -39,7 +40,7 @@ class Output:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Teaching:
-    """Objectives and constraints of the COMPLETE trials in a space."""
+    """Objectives and constraints of the trials in a space that teach."""
 
     objectives: tuple[Output, ...]
     constraints: tuple[Output, ...]
@@ -48,7 +49,7 @@ class Teaching:
 def teaching_of(trials: Sequence[FrozenTrial], history: History, study: Study, limit: int) -> Teaching:
     """Observations of at most `limit` of the trials, which are those of the history in its order."""
     kept = np.arange(len(history)) if len(history) <= limit else subset(history, limit)
-    raw = np.array([t.values for t in trials], dtype=float).reshape(len(trials), -1)
+    raw = losses_of(trials, study.directions)
     finite = kept[np.isfinite(raw[kept]).all(axis=1)]
     names: Sequence[str | None] = study.metric_names or [None] * raw.shape[1]
     objectives = []
@@ -115,7 +116,7 @@ def _equal(costs: Mapping[str, Any], value: float) -> Any:
 
 
 def _constraints(trials: Sequence[FrozenTrial], history: History, kept: NDArray[np.int_]) -> list[Output]:
-    """One for each constraint that some trial breaks, and one for trials that are infinitely bad without a reason."""
+    """One for each constraint that some trial breaks, and one for trials whose training diverged."""
     keys = sorted({key for i in kept for key in trials[i].constraints})
     outputs = []
     explained = np.zeros(len(kept), dtype=bool)

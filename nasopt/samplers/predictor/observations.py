@@ -13,7 +13,7 @@ from nasopt.samplers.encoding import Array
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observations:
-    """What COMPLETE trials teach, all minimised, the front's ideal at 0 and its nadir at 1."""
+    """What trials teach that were evaluated or lost, all minimised, the front's ideal at 0 and its nadir at 1."""
 
     codes: Array  # (n, d)
     losses: Array  # (n, m)

@@ -18,11 +18,12 @@ import numpy as np
 from optuna import Study
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
 from nasopt.samplers.breeding import BreedingSampler, check_integer, read_options
 from nasopt.samplers.encoding import Array, Encoding
-from nasopt.samplers.history import History, Point, history_of, known_rows
+from nasopt.samplers.history import History, Point, history_of, known_rows, teachers_of
+from nasopt.samplers.lost import losses_of
 from nasopt.samplers.predictor.observations import Observations
 from nasopt.samplers.predictor.search import Stage, prepare, rank
 from nasopt.samplers.starting import first_points
@@ -54,7 +55,7 @@ class PredictorOptions:
 
 
 class PredictorSampler(BreedingSampler):
-    """Proposes by expected hypervolume improvement on surrogates that are rebuilt from the study's COMPLETE trials.
+    """Proposes by expected hypervolume improvement on surrogates that are rebuilt from the study's trials.
 
     A stage (fits, candidates) serves a few asks. It follows from the first so many trials and nothing else, so that one
     that another process made, or that was forgotten, comes out the same again.
@@ -95,7 +96,7 @@ class PredictorSampler(BreedingSampler):
         """Rows (d,), best first."""
         rng = np.random.default_rng([self._seed, trial.number])
         known = known_rows(points, encoding, but=trial.number)
-        complete = [p for p in points if p.trial.state == TrialState.COMPLETE and p.row is not None]
+        complete = teachers_of(points)
         if len(complete) < self._options.startup:
             return first_points(encoding, known, rng)
         observations = _observe(complete, history_of(points, study, encoding))
@@ -121,7 +122,8 @@ def _digest(study: Study, points: Sequence[Point], encoding: Encoding, options: 
     """Name of what a stage is made from."""
     named = (study.directions, [(axis.name, axis.distribution) for axis in encoding.axes], options)
     finished = [(p.trial.number, p.trial.datetime_complete) for p in points]  # finished trials never change
-    facts = np.concatenate([[p.trial.values for p in points], [p.row for p in points]], axis=1)
+    losses = losses_of([p.trial for p in points], study.directions)
+    facts = np.concatenate([losses, [p.row for p in points]], axis=1)
     return hashlib.sha256(repr((named, finished)).encode() + facts.tobytes()).digest()
 
 
@@ -141,7 +143,7 @@ def _observe(complete: Sequence[Point], history: History) -> Observations:
     raw = raw.reshape(len(complete), len(names))
     columns = [_compressed(column) for column in raw.T]
     broken = ~history.feasible & (raw <= 0.0).all(axis=1)
-    if broken.any():  # an objective was infinite
+    if broken.any():  # its training diverged
         columns.append(np.where(broken, 1.0, -1.0))
     constraints = np.stack(columns, axis=1) if columns else np.empty((len(complete), 0))
     return Observations(codes=history.codes, losses=history.losses, feasible=history.feasible, constraints=constraints)
