@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -61,10 +61,10 @@ class StudyWithLost(Study):
         vars(self).update(vars(study))  # the same storage, and the same cache of trials
 
     def _get_trials(
-        self, deepcopy: bool = True, states: Iterable[TrialState] | None = None, use_cache: bool = False
+        self, deepcopy: bool = True, states: Container[TrialState] | None = None, use_cache: bool = False
     ) -> list[FrozenTrial]:
         """What all reading of trials goes through in Optuna."""
-        wanted = frozenset(TrialState if states is None else states)
+        wanted = frozenset(state for state in TrialState if states is None or state in states)
         read = wanted | {TrialState.PRUNED} if TrialState.COMPLETE in wanted else wanted
         trials = super()._get_trials(deepcopy=deepcopy, states=tuple(read), use_cache=use_cache)
         return [t for t in _shown(trials, self.directions) if t.state in wanted]

@@ -85,10 +85,9 @@ class PortfolioSampler(BaseSampler):
         self._members[label].before_trial(study, trial)
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        """The given space, else the intersection of the spaces of the trials that teach; and what the member adds to it."""
-        own = self._space or {
-            n: d for n, d in self._intersection.calculate(StudyWithLost(study)).items() if not d.single()
-        }
+        """The given space, else what all trials that teach have in common; and what the member adds to it."""
+        common = {} if self._space else self._intersection.calculate(StudyWithLost(study))
+        own = self._space or {n: d for n, d in common.items() if not d.single()}
         return own | self._member(study, trial).infer_relative_search_space(study, trial)
 
     def sample_relative(
