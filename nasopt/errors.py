@@ -104,5 +104,9 @@ class SamplerError(NasoptError):
         self.exit_code = exit_code
 
 
+class FigureError(NasoptError):
+    """A figure that cannot be drawn; the figures in tables and text stand."""
+
+
 class InfeasibleStudyError(NasoptError):
     """The constraints refuse so many candidates that the study cannot fill its trials."""

@@ -11,13 +11,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # By name: hypothesis would choose by whether the variable CI is set. No deadlines: other programs share the machine.
 settings.register_profile("fixed", derandomize=True, database=None, deadline=None)
-settings.register_profile("fresh", derandomize=False, database=None, deadline=None, print_blob=True)
+settings.register_profile(
+    "fresh",
+    derandomize=False,
+    database=None,
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.differing_executors],  # each repetition of a method has an instance of its own
+)
 settings.load_profile("fixed")
 
 DISTURBED = ["AssertionError", "DID NOT RAISE", r"(Measurement|Sensor|Window|Refused|Lost)\w*Error"]

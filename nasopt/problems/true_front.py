@@ -8,10 +8,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nasopt.magnitude import LARGEST, places
+
 Array = npt.NDArray[np.float64]
 
 REFERENCE = 1.1
 """The point up to which hypervolume counts, on objectives that the true front's ideal and nadir scale to 0 and 1."""
+_LEAST_WIDTH = 2.0**-30
+"""Of a column that never changes, as a share of its value: beside 1e30 a difference of 1 is none."""
 _KEPT = 256
 """Points of a front that are stored with a study, for its figures; of a larger one none are."""
 
@@ -36,8 +40,7 @@ class TrueFront:
 
     def scaled(self, losses: Array) -> Array:
         """Losses (n, objectives) with the ideal at 0 and the nadir at 1."""
-        scaled: Array = (losses - self.ideal) / (self.nadir - self.ideal)
-        return scaled
+        return places(losses, self.ideal, self.nadir)
 
     def describe(self, signs: Array, rows: int) -> dict[str, Any]:
         """The record that a study keeps, in the objectives' directions; `rows` is how many it is the front of."""
@@ -60,5 +63,7 @@ def true_front(losses: Array) -> TrueFront:
     ideal, nadir = points.min(axis=0), points.max(axis=0)
     flat = nadir <= ideal
     nadir[flat] = losses.max(axis=0)[flat]  # a front that is a single point still scores the rows behind it
-    nadir[nadir <= ideal] = ideal[nadir <= ideal] + 1.0  # and a column that never changes scores nothing
+    same = nadir <= ideal  # and a column that never changes scores nothing
+    with np.errstate(over="ignore"):
+        nadir[same] = np.minimum(ideal[same] + np.maximum(1.0, np.abs(ideal[same]) * _LEAST_WIDTH), LARGEST)
     return TrueFront(points=points, ideal=ideal, nadir=nadir)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
+from nasopt.errors import FigureError
 from nasopt.report.compare import Attainment, Comparison
 from nasopt.report.contest_figures import medians_figure, methods_figure
 from nasopt.report.figures import number_axes
@@ -16,6 +18,8 @@ from nasopt.report.hypervolume import history
 from nasopt.report.notation import heading, scaled
 from nasopt.report.theme import LIGHT, MARKERS, Theme, canvas, legend, log_if_wide, name_label, save, stair_step
 from nasopt.report.view import StudyView
+
+log = logging.getLogger(__name__)
 
 _DASHES = ("-", "--", ":", "-.")
 
@@ -134,6 +138,10 @@ def write_comparison_figures(
     for name, figure in figures.items():
         if figure is not None:
             for suffix in (".png", ".svg"):
-                save(figure, folder / f"{name}{suffix}")
+                try:
+                    save(figure, folder / f"{name}{suffix}")
+                except FigureError as error:
+                    log.warning("%s is not drawn: %s", name, error)
+                    break
                 written.append(folder / f"{name}{suffix}")
     return tuple(written)

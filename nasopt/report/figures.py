@@ -11,7 +11,7 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
 from nasopt.metrics import split_metric
-from nasopt.report.hypervolume import history
+from nasopt.report.hypervolume import history, whole_of
 from nasopt.report.importance import Importances
 from nasopt.report.notation import COUNTED, heading, origin, scaled
 from nasopt.report.portfolio import NOBODY, gains, names_of, proposer_of
@@ -155,7 +155,7 @@ def history_figure(view: StudyView, reference: Array, theme: Theme = LIGHT) -> F
     figure, axes = canvas(theme, len(labels), height=3.6)
     for ax, by in zip(axes, labels, strict=True):
         budget, reached = history(view, reference, by=by)  # type: ignore[arg-type]
-        whole = stick.whole if stick is not None else reached[-1] if len(reached) else 0.0
+        whole = whole_of(stick) if stick is not None else reached[-1] if len(reached) else 0.0
         share = 100 * reached / whole if whole > 0 else reached
         x = budget / 60 if by == "seconds" else budget
         if len(x):

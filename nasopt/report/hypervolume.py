@@ -8,9 +8,9 @@ from typing import Literal
 import numpy as np
 
 from nasopt.errors import UsageError
-from nasopt.problems.true_front import REFERENCE as TRUE_REFERENCE
+from nasopt.magnitude import LARGEST, unit_of
 from nasopt.report.view import Array, StudyView, TrialView
-from nasopt.report.yardstick import yardstick
+from nasopt.report.yardstick import Yardstick, yardstick
 
 Budget = Literal["trials", "seconds", "wall"]
 """Trained and measured trials; seconds charged, as if no cache had answered; seconds by the clock."""
@@ -35,11 +35,11 @@ def reference_point(views: Sequence[StudyView], fixed: Sequence[float] | None = 
             names = ", ".join(o.metric for o in objectives)
             raise UsageError(f"the reference point has {len(fixed)} values; expected one each for {names}")
         return np.array([o.sign * v for o, v in zip(objectives, fixed, strict=True)])
-    sticks = [yardstick(v) for v in views]
-    if sticks[0] is not None and all(
-        s is not None and np.array_equal(s.reference, sticks[0].reference) for s in sticks
-    ):
-        return sticks[0].reference
+    points = [None if (s := yardstick(v)) is None else s.reference for v in views]
+    first = points[0]
+    alike = all(p is not None and first is not None and np.array_equal(p, first) for p in points)
+    if first is not None and alike and np.isfinite(first).all():
+        return first
     fronts = [v.losses(v.front()) for v in views]
     union = np.concatenate(fronts)
     if len(union) == 0:
@@ -47,11 +47,18 @@ def reference_point(views: Sequence[StudyView], fixed: Sequence[float] | None = 
             f"no finished feasible trial in {', '.join(v.name for v in views)}; run more trials, "
             "or loosen the constraints that nasopt status names"
         )
-    nadir, ideal = union.max(axis=0), union.min(axis=0)
-    margin = 0.1 * (nadir - ideal)
-    single = margin == 0  # one point alone still dominates something
-    margin[single] = np.maximum(0.1 * np.abs(nadir[single]), 1e-9)
-    return nadir + margin
+    return _a_tenth_beyond(union.min(axis=0), union.max(axis=0))
+
+
+def _a_tenth_beyond(ideal: Array, nadir: Array) -> Array:
+    """The nadir and a tenth of the range, the next float at least: one point alone still dominates something."""
+    unit = unit_of(np.maximum(np.abs(ideal), np.abs(nadir)))
+    low, high = ideal / unit, nadir / unit
+    margin = 0.1 * (high - low)
+    single = margin == 0
+    margin[single] = np.maximum(0.1 * np.abs(high[single]), 1e-9)
+    with np.errstate(over="ignore"):
+        return np.minimum(np.maximum((high + margin) * unit, np.nextafter(nadir, np.inf)), LARGEST)
 
 
 def true_front(views: Sequence[StudyView]) -> tuple[Array, float] | None:
@@ -63,17 +70,33 @@ def true_front(views: Sequence[StudyView]) -> tuple[Array, float] | None:
     front = fronts[0]
     if not front or any(other != front for other in fronts):
         return None
-    signs = np.array([o.sign for o in views[0].objectives])
-    ideal, nadir = (np.array(front[name], dtype=np.float64) * signs for name in ("ideal", "nadir"))
-    return ideal + TRUE_REFERENCE * (nadir - ideal), float(front["hypervolume"]) * float(np.prod(nadir - ideal))
+    stick = yardstick(views[0])
+    if stick is None or not np.isfinite(stick.reference).all():
+        return None
+    return stick.reference, whole_of(stick)
+
+
+def whole_of(stick: Yardstick) -> float:
+    """Hypervolume of a true front up to its reference point, as `hypervolume` counts it."""
+    if stick.points is not None:  # the same sum of the same floats as a study's own: a share of 1 is 1
+        return hypervolume(stick.points, stick.reference)
+    unit = unit_of(stick.reference)
+    return stick.hypervolume * float(np.prod(stick.nadir / unit - stick.ideal / unit))
 
 
 def hypervolume(losses: Array, reference: Array) -> float:
-    """Volume that `losses` (n, objectives) dominate up to `reference` (objectives,); 0 for none. [Zitzler1999]"""
+    """Volume that `losses` (n, objectives) dominate up to `reference` (objectives,); 0 for none. [Zitzler1999]
+
+    In the objectives' own units; where the reference point is beyond 1e60, or nearer to 0 than 1e-60, in the power of
+    two next to it, so that volumes up to one point can be compared whatever its size.
+    """
     from moocore import hypervolume as exact
 
     inside = losses[(losses < reference).all(axis=1)] if len(losses) else losses
-    return float(exact(inside, ref=reference)) if len(inside) else 0.0
+    unit = unit_of(reference)
+    with np.errstate(over="ignore"):
+        volume = float(exact(inside / unit, ref=reference / unit)) if len(inside) else 0.0
+    return min(volume, LARGEST)
 
 
 def spent(view: StudyView, *, by: Budget) -> Array:

@@ -138,10 +138,12 @@ def relative(value: float, interval: Interval) -> str:
 
 
 def significant(value: float) -> str:
-    """Three significant digits, without an exponent between 0.001 and a million."""
+    """Three significant digits, without an exponent between 0.001 and 1e12."""
     size = abs(value)
     if size == 0 or not size < float("inf"):
         return f"{value:g}"
+    if size >= 1e12:
+        return f"{value:.2e}"
     if size >= 999.5:
         return f"{value:,.0f}"
     return f"{value:#.3g}".rstrip(".") if size >= 0.001 else f"{value:.2e}"
@@ -149,6 +151,8 @@ def significant(value: float) -> str:
 
 def short_number(value: float) -> str:
     """A count with the prefix that fits: 17.3 M, 86.0 k, 512; one that is given in millions has its own digits."""
+    if abs(value) >= 1e15:
+        return significant(value)
     for limit, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if abs(value) >= 0.9995 * limit:
             return f"{value / limit:.3g} {prefix}"

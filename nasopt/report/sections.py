@@ -9,7 +9,7 @@ import yaml
 from matplotlib.figure import Figure
 
 from nasopt.database import redact
-from nasopt.errors import UsageError
+from nasopt.errors import FigureError, UsageError
 from nasopt.metrics import METRICS, split_metric
 from nasopt.report.cost import hours, search_cost
 from nasopt.report.figures import (
@@ -89,7 +89,11 @@ def sections(view: StudyView) -> tuple[Section, ...]:
 def _picture(name: str, caption: str, draw: Callable[[Theme], Figure | None]) -> Iterator[Block]:
     light, dark = draw(LIGHT), draw(DARK)
     if light is not None and dark is not None:
-        png, light_svg, dark_svg = encode(light, "png"), encode(light, "svg"), encode(dark, "svg")
+        try:
+            png, light_svg, dark_svg = encode(light, "png"), encode(light, "svg"), encode(dark, "svg")
+        except FigureError as error:
+            yield Paragraph(text=f"The figure is not drawn: {error}.", warning=True)
+            return
         yield Picture(name=name, caption=caption, png=png, light=light_svg, dark=dark_svg)
 
 

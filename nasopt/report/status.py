@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Sequence
 
@@ -9,6 +10,7 @@ from rich.console import RenderableType
 from rich.markup import escape
 from rich.text import Text
 
+from nasopt.errors import NasoptError
 from nasopt.report.contests import by_contest, pooled_front
 from nasopt.report.cost import search_cost
 from nasopt.report.notation import figure_text, short_name
@@ -16,6 +18,11 @@ from nasopt.report.portfolio import proposers
 from nasopt.report.regret import regret_of
 from nasopt.report.tables import bare_table
 from nasopt.report.view import StudyView, TrialView
+
+log = logging.getLogger(__name__)
+
+_UNREADABLE = (ArithmeticError, LookupError, TypeError, ValueError, NasoptError)
+"""What stored values that another version, tool or accident left may raise."""
 
 
 def status_table(views: Sequence[StudyView], *, members: bool = False) -> RenderableType:
@@ -35,7 +42,12 @@ def status_table(views: Sequence[StudyView], *, members: bool = False) -> Render
     for name in ("study", "trials", "front", "best on the front", "search cost"):
         table.add_column(name, justify="right" if name == "front" else "left")
     for group in groups:
-        table.add_row(*map(escape, _row(group)))
+        try:
+            row = _row(group)
+        except _UNREADABLE as error:  # what one study holds must not hide the others
+            log.info("the study %s cannot be summed up", group[0].name, exc_info=True)
+            row = [group[0].name, f"cannot be summed up: {type(error).__name__}: {error}", "–", "–", "–"]
+        table.add_row(*map(escape, row))
     return table
 
 

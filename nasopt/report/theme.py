@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +18,11 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.ticker import EngFormatter, FixedFormatter, FuncFormatter, LogLocator, NullFormatter
 
+from nasopt.errors import FigureError
 from nasopt.printable import printable
+
+_DRAWABLE = 1e100
+"""Ticks of longer axes overflow."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +120,12 @@ def prefixed(axis: Axis) -> None:
 
 
 def encode(figure: Figure, kind: Literal["png", "svg"]) -> bytes:
-    """The figure as a file's content; the same figure gives the same bytes."""
+    """The figure as a file's content; the same figure gives the same bytes.
+
+    Raises:
+        FigureError: it shows values that no axis can be drawn for.
+    """
+    _check_sizes(figure)
     buffer = BytesIO()
     for text in figure.findobj(Text):
         text.set_parse_math(False)  # a dollar sign in a name is no formula
@@ -134,6 +144,16 @@ def _drawable(text: str) -> str:
     return re.sub("[\u2400-\u2421]", "\ufffd", printable(text))
 
 
+def _check_sizes(figure: Figure) -> None:
+    for ax in figure.axes:
+        for limits, label in ((ax.dataLim.intervalx, ax.get_xlabel()), (ax.dataLim.intervaly, ax.get_ylabel())):
+            reached = max((abs(float(v)) for v in limits if math.isfinite(v)), default=0.0)
+            if reached > _DRAWABLE:
+                raise FigureError(
+                    f"{label or 'its values'} reaches {reached:.2e}, and no axis can be drawn beyond 1e100"
+                )
+
+
 def save(figure: Figure, path: Path) -> None:
-    """Write the figure, as the path's suffix says (.png or .svg)."""
+    """Write the figure, as the path's suffix says (.png or .svg); raises FigureError like `encode`."""
     path.write_bytes(encode(figure, "svg" if path.suffix == ".svg" else "png"))

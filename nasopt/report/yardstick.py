@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
+from nasopt.magnitude import beyond, places
 from nasopt.report.view import Array, StudyView
 
 SCALED_REFERENCE = 1.1
@@ -31,24 +33,18 @@ class Yardstick:
 
     @property
     def reference(self) -> Array:
-        """The losses, shape (objectives,), up to which hypervolume counts."""
-        return self.ideal + SCALED_REFERENCE * (self.nadir - self.ideal)
-
-    @property
-    def whole(self) -> float:
-        """Hypervolume of the true front up to `reference`, in the objectives' own units."""
-        return self.hypervolume * float(np.prod(self.nadir - self.ideal))
+        """The losses, shape (objectives,), up to which hypervolume counts; infinite where no float is so large."""
+        return beyond(self.ideal, self.nadir, SCALED_REFERENCE)
 
     def scaled(self, losses: Array) -> Array:
         """Losses (n, objectives) with the true front's ideal at 0 and its nadir at 1."""
-        scaled: Array = (losses - self.ideal) / (self.nadir - self.ideal)
-        return scaled
+        return places(losses, self.ideal, self.nadir)
 
 
 def yardstick(view: StudyView) -> Yardstick | None:
-    """The true front of a study's table; None for any other study."""
+    """The true front of a study's table; None for any other study, and where none was stored to compare with."""
     front = view.problem.get("front")
-    if not front:
+    if not front or not 0 < front["hypervolume"] < math.inf:
         return None
     signs = np.array([o.sign for o in view.objectives])
     points = front.get("points")

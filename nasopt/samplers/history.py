@@ -12,9 +12,12 @@ from numpy.typing import NDArray
 from optuna import Study
 from optuna.trial import FrozenTrial, TrialState
 
+from nasopt.magnitude import column_units
 from nasopt.samplers.encoding import Array, Encoding, Key, key_of
 from nasopt.samplers.lost import losses_of, teaches
 
+_FARTHEST = 1e9
+"""So many times the front's span away, losses are equally useless; squares of what is farther could overflow."""
 PROPOSAL = "nasopt:proposal"
 """System attribute of a running trial: digest of the parameters that its sampler is about to store one by one."""
 
@@ -102,6 +105,7 @@ def _scaled(values: Array, feasible: NDArray[np.bool_]) -> Array:
 
     The front and not the whole range is the yardstick: a few hopeless architectures would squeeze all others together.
     """
+    values = values / column_units(values)  # differences of figures up to 1.8e308 stay inside the floats
     finite = np.isfinite(values)
     low = np.where(finite, values, np.inf).min(axis=0, initial=np.inf)
     high = np.where(finite, values, -np.inf).max(axis=0, initial=-np.inf)
@@ -115,8 +119,9 @@ def _scaled(values: Array, feasible: NDArray[np.bool_]) -> Array:
     for part in (inside, front):
         span = part.max(axis=0) - part.min(axis=0)
         margin = np.where(span > 0, span, margin)
-    scaled: Array = (clipped - front.min(axis=0)) / margin
-    return scaled
+    with np.errstate(over="ignore"):
+        scaled: Array = (clipped - front.min(axis=0)) / margin
+    return np.clip(scaled, -_FARTHEST, _FARTHEST)
 
 
 class Seen:

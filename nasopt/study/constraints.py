@@ -29,7 +29,7 @@ class Bound:
         return f"{self.metric}{'<=' if self.upper else '>='}{self.limit:g}"
 
     def violation(self, value: float) -> float:
-        """How far the value lies beyond the limit, as a fraction of it."""
+        """How far the value lies beyond the limit, as a fraction of it, up to `LARGEST` times it."""
         beyond = value - self.limit if self.upper else self.limit - value
         return min(max(beyond / max(abs(self.limit), 1e-12), -LARGEST), LARGEST)
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from optuna import Study
 from optuna.trial import FrozenTrial
 
+from nasopt.magnitude import column_units
 from nasopt.records import TrialKeys
 from nasopt.samplers.encoding import Array
 from nasopt.samplers.history import History
@@ -50,12 +51,16 @@ def teaching_of(trials: Sequence[FrozenTrial], history: History, study: Study, l
     """Observations of at most `limit` of the trials, which are those of the history in its order."""
     kept = np.arange(len(history)) if len(history) <= limit else subset(history, limit)
     raw = losses_of(trials, study.directions)
+    units = column_units(raw)
+    raw = raw / units
     finite = kept[np.isfinite(raw[kept]).all(axis=1)]
     names: Sequence[str | None] = study.metric_names or [None] * raw.shape[1]
     objectives = []
     for j, name in enumerate(names):
-        errors = _standard_errors([trials[i] for i in finite], j, name) * _slope(
-            raw[finite, j], history.losses[finite, j]
+        errors = (
+            _standard_errors([trials[i] for i in finite], j, name)
+            / units[j]
+            * _slope(raw[finite, j], history.losses[finite, j])
         )
         losses = history.losses[finite, j]
         objectives.append(Output(trials=finite, values=-squash(losses), variances=_variances(errors, losses)))
