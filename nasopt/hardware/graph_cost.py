@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import onnx
-from onnx import helper
+from onnx import numpy_helper
 
 from nasopt.errors import MeasurementError
-from nasopt.hardware.operators import FREE, kind_of
+from nasopt.hardware.operators import is_free, kind_of
 from nasopt.hardware.quantized import without_quantization
+from nasopt.hardware.resolving import resolved, shapes_of
 from nasopt.hardware.structure import load
+from nasopt.hardware.work import operations_of
 
 _FUSED = frozenset(
     [
@@ -32,8 +34,10 @@ _FUSED = frozenset(
 )
 """Run inside the convolution or matrix product before them in every usual runtime."""
 _PRODUCTS = frozenset({"Conv", "Gemm", "MatMul"})
-_OPERATIONS = {"Softmax": 5, "LogSoftmax": 6, "Sigmoid": 4, "Tanh": 6, "HardSwish": 4, "Erf": 8, "Exp": 4, "Log": 4}
-"""Operations for each element, 1 where not named."""
+_PICKING = frozenset({"Gather", "GatherElements", "GatherND", "Slice"})
+"""Read no more of their first input than they give: one row of a table of words."""
+HOLD_GRAPHS = frozenset({"If", "Loop", "Scan"})
+_MOST_KERNELS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,15 +76,12 @@ def graph_cost(path: Path) -> GraphCost:
 
 
 def inferred(path: Path) -> onnx.ModelProto:
-    """The model stored at `path` with the shapes of all its values, without the ends of quantised kernels.
+    """The model stored at `path` as it runs: see `resolving.resolved`, and without the ends of quantised kernels.
 
     Raises:
         MeasurementError: the file is missing or damaged, or its shapes contradict each other.
     """
-    try:
-        model = onnx.shape_inference.infer_shapes(load(path), strict_mode=True)
-    except onnx.shape_inference.InferenceError as error:
-        raise MeasurementError(f"the shapes in {path} cannot be inferred: {error}") from error
+    model = resolved(load(path), path)
     without_quantization(model.graph)
     return model
 
@@ -96,15 +97,14 @@ def _count(graph: onnx.GraphProto, outer: Mapping[str, tuple[int, ...]], path: P
     nodes: list[NodeCost] = []
     branches: list[GraphCost] = []
     for node in graph.node:
-        subgraphs = [helper.get_attribute_value(a) for a in node.attribute if a.type == onnx.AttributeProto.GRAPH]
-        if subgraphs:
-            costs = [_count(g, shapes, path) for g in subgraphs]
-            branches.append(max(costs, key=lambda c: sum(n.operations for n in c.nodes)))
+        if node.op_type in HOLD_GRAPHS:
+            branches.append(_inside(node, graph, shapes, path))
             nodes += branches[-1].nodes
+            continue
         fused = node.op_type in _FUSED and any(n in open_ended and users[n] == 1 for n in node.input)
         if fused or node.op_type in _PRODUCTS:
             open_ended.update(node.output)
-        if node.op_type not in FREE and node.op_type != "If" and not fused:
+        if not is_free(node) and not fused:
             nodes.append(_node_cost(node, shapes, path))
     return GraphCost(
         nodes=tuple(nodes),
@@ -113,59 +113,82 @@ def _count(graph: onnx.GraphProto, outer: Mapping[str, tuple[int, ...]], path: P
     )
 
 
-def shapes_of(graph: onnx.GraphProto) -> dict[str, tuple[int, ...]]:
-    """Shape of every value of a graph that has a fixed one, weights included."""
-    found = {t.name: tuple(t.dims) for t in graph.initializer}
-    for value in [*graph.input, *graph.value_info, *graph.output]:
-        dims = value.type.tensor_type.shape.dim
-        if all(d.HasField("dim_value") for d in dims) and value.type.HasField("tensor_type"):
-            found[value.name] = tuple(d.dim_value for d in dims)
-    return found
+def _inside(
+    node: onnx.NodeProto, graph: onnx.GraphProto, shapes: Mapping[str, tuple[int, ...]], path: Path
+) -> GraphCost:
+    """Of an `If` the dearer branch, of a loop its body as often as it runs."""
+    costs = [_count(a.g, shapes, path) for a in node.attribute if a.type == onnx.AttributeProto.GRAPH]
+    dearer = max(costs, key=lambda c: sum(n.operations for n in c.nodes))
+    if node.op_type == "If":
+        return dearer
+    times = repeats(node, graph, shapes, path)
+    if times * len(dearer.nodes) > _MOST_KERNELS:
+        raise MeasurementError(
+            f"{path}: the {node.op_type} {node.name!r} runs {times} times; graphs of up to {_MOST_KERNELS} kernels are "
+            "counted, measure this one on the device itself"
+        )
+    return replace(dearer, nodes=dearer.nodes * times)
+
+
+def size_of(name: str, node: onnx.NodeProto, shapes: Mapping[str, tuple[int, ...]], path: Path) -> int:
+    """Elements of a value.
+
+    Raises:
+        MeasurementError: its shape is not known.
+    """
+    if name not in shapes:
+        raise MeasurementError(
+            f"{path}: the shape of {name!r} at {node.op_type} {node.name!r} hangs on what the input holds, or on an "
+            "operator that is not known; measure this graph on the device itself, or export it with fixed shapes"
+        )
+    return math.prod(shapes[name])
+
+
+def repeats(node: onnx.NodeProto, graph: onnx.GraphProto, shapes: Mapping[str, tuple[int, ...]], path: Path) -> int:
+    """How often a Loop or Scan runs its body.
+
+    Raises:
+        MeasurementError: that hangs on what the input holds.
+    """
+    body = next(a.g for a in node.attribute if a.name == "body")
+    if node.op_type == "Scan":
+        count = next(a.i for a in node.attribute if a.name == "num_scan_inputs")
+        first = node.input[len(node.input) - count]
+        size_of(first, node, shapes, path)
+        axes = next((a.ints for a in node.attribute if a.name == "scan_input_axes"), [0])
+        return shapes[first][axes[0]] if shapes[first] else 1
+    numbers = {t.name: numpy_helper.to_array(t) for t in graph.initializer if math.prod(t.dims) == 1}
+    own = {t.name: numpy_helper.to_array(t) for t in body.initializer if math.prod(t.dims) == 1}
+    limit, start = numbers.get(node.input[0]), numbers.get(node.input[1])
+    goes_on = own.get(body.output[0].name, body.output[0].name)
+    passed = isinstance(goes_on, str) and len(body.input) > 1 and _source(goes_on, body) == body.input[1].name
+    unended = passed or (not isinstance(goes_on, str) and bool(goes_on.reshape(-1)[0]))
+    if limit is None or not unended or (node.input[1] and (start is None or not start.reshape(-1)[0])):
+        raise MeasurementError(
+            f"{path}: how often the Loop {node.name!r} runs hangs on what the input holds; measure this graph on the "
+            "device itself"
+        )
+    return max(0, int(limit.reshape(-1)[0]))
+
+
+def _source(name: str, graph: onnx.GraphProto) -> str:
+    """What a value is another name of."""
+    renamed = {node.output[0]: node.input[0] for node in graph.node if node.op_type == "Identity"}
+    while name in renamed:
+        name = renamed[name]
+    return name
 
 
 def _node_cost(node: onnx.NodeProto, shapes: Mapping[str, tuple[int, ...]], path: Path) -> NodeCost:
-    def size(name: str) -> int:
-        if name not in shapes:
-            where = node.name or node.op_type
-            raise MeasurementError(f"{path}: the shape of {name!r} at {where} is not fixed; export with fixed shapes")
-        return math.prod(shapes[name])
-
-    read = sum(size(n) for n in node.input if n)
-    written = size(node.output[0])
     kind_of(node, path)
-    if (counter := _COUNTERS.get(node.op_type)) is not None:
-        operations = counter(node, shapes)
-    else:
-        operations = float(_OPERATIONS.get(node.op_type, 1) * (read if "Reduce" in node.op_type else written))
-    return NodeCost(op=node.op_type, operations=operations, elements=float(read + written))
-
-
-def _conv_operations(node: onnx.NodeProto, shapes: Mapping[str, tuple[int, ...]]) -> float:
-    return 2.0 * math.prod(shapes[node.output[0]]) * math.prod(shapes[node.input[1]][1:])
-
-
-def _gemm_operations(node: onnx.NodeProto, shapes: Mapping[str, tuple[int, ...]]) -> float:
-    transposed = any(a.name == "transA" and a.i for a in node.attribute)
-    return 2.0 * math.prod(shapes[node.output[0]]) * shapes[node.input[0]][0 if transposed else -1]
-
-
-def _matmul_operations(node: onnx.NodeProto, shapes: Mapping[str, tuple[int, ...]]) -> float:
-    return 2.0 * math.prod(shapes[node.output[0]]) * shapes[node.input[0]][-1]
-
-
-def _pool_operations(node: onnx.NodeProto, shapes: Mapping[str, tuple[int, ...]]) -> float:
-    kernel = next((math.prod(a.ints) for a in node.attribute if a.name == "kernel_shape"), None)
-    return float(math.prod(shapes[node.input[0]]) if kernel is None else kernel * math.prod(shapes[node.output[0]]))
-
-
-_COUNTERS: dict[str, Callable[[onnx.NodeProto, Mapping[str, tuple[int, ...]]], float]] = {
-    "Conv": _conv_operations,
-    "Gemm": _gemm_operations,
-    "MatMul": _matmul_operations,
-    "GlobalAveragePool": _pool_operations,
-    "AveragePool": _pool_operations,
-    "MaxPool": _pool_operations,
-}
+    inputs = [size_of(n, node, shapes, path) for n in node.input if n]
+    written = sum(size_of(n, node, shapes, path) for n in node.output if n)
+    if node.op_type in _PICKING:
+        inputs[0] = min(inputs[0], written)
+    read = sum(inputs)
+    return NodeCost(
+        op=node.op_type, operations=operations_of(node, shapes, read, written), elements=float(read + written)
+    )
 
 
 def _peak(graph: onnx.GraphProto, shapes: Mapping[str, tuple[int, ...]], constants: Mapping[str, int]) -> int:
@@ -178,7 +201,7 @@ def _peak(graph: onnx.GraphProto, shapes: Mapping[str, tuple[int, ...]], constan
     last.update(dict.fromkeys(ends, len(graph.node)))
     for node in reversed(graph.node):
         if _renames(node):  # the result is the same memory, which lives as long as either name
-            last[node.input[0]] = max(last[node.input[0]], last.get(node.output[0], 0))
+            last[node.input[0]] = max(last.get(node.input[0], 0), last.get(node.output[0], 0))
     alive = {v.name: math.prod(shapes.get(v.name, ())) for v in graph.input if v.name not in constants}
     peak = sum(alive.values())
     for index, node in enumerate(graph.node):
@@ -191,4 +214,4 @@ def _peak(graph: onnx.GraphProto, shapes: Mapping[str, tuple[int, ...]], constan
 
 
 def _renames(node: onnx.NodeProto) -> bool:
-    return node.op_type in FREE and bool(node.input) and node.op_type != "Shape"
+    return is_free(node) and bool(node.input) and node.op_type not in ("Shape", "Size")

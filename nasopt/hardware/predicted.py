@@ -59,7 +59,7 @@ class CalibratedBackend:
         """What a figure depends on beside graph and protocol."""
         return {
             "backend": self.name,
-            "formula": 1,  # raised when the same calibration gives other figures
+            "formula": 2,  # raised when the same calibration gives other figures
             "device": self.profile.name,
             "power": self.profile.power.model_dump(mode="json") if self.profile.power else None,
             "calibration": hashlib.sha256(self._calibration.model_dump_json().encode()).hexdigest()[:24],
@@ -69,8 +69,9 @@ class CalibratedBackend:
         """Predict the costs of one run; the protocol has no part in it.
 
         Raises:
-            MeasurementError: the file cannot be read, a shape is not fixed, an operator's cost is not known, or the
-                graph is of another precision than the networks that the calibration was fitted to.
+            MeasurementError: the file cannot be read, a shape is not fixed, an operator's cost is not known, the graph
+                is of another precision than the networks that the calibration was fitted to, or it is outside of the
+                calibration or too small for it.
         """
         start = time.perf_counter()
         refuse_precision(self, self.profile.name, model.precision)

@@ -40,7 +40,7 @@ class RooflineBackend:
         """What a figure depends on beside graph and protocol."""
         return {
             "backend": self.name,
-            "formula": 3,  # raised when the same datasheet gives other figures
+            "formula": 4,  # raised when the same datasheet gives other figures
             "device": self.profile.name,
             "datasheet": self._sheet.model_dump(mode="json"),
             "power": self.profile.power.model_dump(mode="json") if self.profile.power else None,

@@ -118,7 +118,7 @@ def test_another_precision_or_number_of_threads_is_refused(tmp_path: Path) -> No
 @pytest.mark.parametrize("domain", ["", "com.example"])
 def test_an_operator_without_known_cost_is_refused(tmp_path: Path, write_model: Make, device: str, domain: str) -> None:
     profile: str | Path = write_calibration(tmp_path) if device == "board" else device
-    nodes = [helper.make_node("Cos" if not domain else "Relu", ["x"], ["y"], domain=domain)]
+    nodes = [helper.make_node("Fancy" if not domain else "Relu", ["x"], ["y"], domain=domain)]
     opsets = [("", 17), ("com.example", 1)]
     path = write_model("u.onnx", nodes, {"x": [1, 4, 6, 6]}, {"y": [1, 4, 6, 6]}, opsets=opsets)
     with pytest.raises(MeasurementError, match="no cost is known for operator"):
@@ -139,3 +139,45 @@ def test_shipped_calibrations_carry_their_errors(device: str) -> None:
     assert found.domain.expansions == [1, 3, 6]
     assert found.domain.kinds["depthwise"].sizes == [3, 5]
     assert json.loads((shipped.folder("hardware") / "calibrations" / f"{device}.json").read_text())["format"] == 1
+
+
+SMALL_GRAPHS = {
+    "unused_input": "outside of the calibration",
+    "matmul_1d_1d": "too small for the calibration",
+    "split_2_and_3": "",
+    "sparse_constant": "outside of the calibration",
+}
+
+
+@pytest.mark.parametrize("name", SMALL_GRAPHS)
+def test_graphs_without_what_was_fitted_have_a_figure_or_one_line(name: str, reference: Path) -> None:
+    path = reference / "cases" / "onnx" / f"{name}.onnx"
+    if refused := SMALL_GRAPHS[name]:
+        with pytest.raises(MeasurementError, match=refused) as error:
+            measure(path, "raspberry_pi_4")
+        assert "\n" not in str(error.value)
+        return
+    latency = measure(path, "raspberry_pi_4").latency
+    assert 0 < latency.ci95_ms[0] < latency.median_ms < latency.ci95_ms[1]
+    assert latency.ci95_ms[1] / latency.median_ms > 1.5  # copies alone are none of the networks that were fitted
+
+
+def test_kinds_without_a_rate_are_no_more_than_a_small_part(write_model: Make) -> None:
+    def convolved(steps: int) -> Path:
+        nodes = [helper.make_node("Conv", ["x", "w"], ["v0"])]
+        nodes += [helper.make_node("Sin", [f"v{i}"], [f"v{i + 1}"]) for i in range(steps)]
+        weights = {"w": np.full((64, 64, 1, 1), 0.1, np.float32)}
+        return write_model(f"s{steps}.onnx", nodes, {"x": [1, 64, 8, 8]}, {f"v{steps}": [1, 64, 8, 8]}, weights)
+
+    assert measure(convolved(0), "raspberry_pi_4").latency.median_ms > 0
+    with pytest.raises(MeasurementError, match=r"67% of its values .* \(elementwise; it knows"):
+        measure(convolved(2), "raspberry_pi_4")
+
+
+def test_recurrent_layers_are_not_priced_as_convolutions(write_model: Make) -> None:
+    nodes = [helper.make_node("LSTM", ["x", "w", "r"], ["y"], hidden_size=8)]
+    weights = {"w": np.ones((1, 32, 8), np.float32), "r": np.ones((1, 32, 8), np.float32)}
+    path = write_model("lstm.onnx", nodes, {"x": [16, 1, 8]}, {"y": [16, 1, 1, 8]}, weights)
+    with pytest.raises(MeasurementError, match="never seen a kernel like 'recurrent'"):
+        measure(path, "raspberry_pi_4")
+    assert measure(path, "jetson_nano").latency.median_ms > 0

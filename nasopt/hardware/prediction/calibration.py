@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from pydantic import Field, ValidationError
 
-from nasopt.errors import SpecError
+from nasopt.errors import MeasurementError, SpecError
 from nasopt.hardware.operators import Kind
 from nasopt.hardware.prediction.domain import Domain
 from nasopt.hardware.prediction.kernels import Kernel
@@ -20,6 +20,12 @@ from nasopt.spec.base import Section
 Quantity = Literal["latency_ms", "energy_mj"]
 Yardstick = Literal["processor time", "ratio", "median"]
 """What tells latencies: the ratio to the reference network, in processor time or by the clock, or the median."""
+
+
+_SHORTEST_MS = 1e-3
+"""Starting any runtime takes a microsecond; a sum of rates below that says nothing."""
+_MOST_UNPRICED = 0.1
+"""Share of the values of a graph."""
 
 
 class Anchor(Section):
@@ -132,11 +138,37 @@ class Calibration(Section):
     """None for published figures."""
 
     def predict(self, quantity: Quantity, kernels: tuple[Kernel, ...]) -> tuple[float, tuple[float, float]]:
-        """Cost of one run and its 95% interval."""
+        """Cost of one run and its 95% interval.
+
+        Raises:
+            MeasurementError: the graph is too small for this calibration, or too much of it is of kinds that the
+                calibration has no rates for.
+        """
         predictor = self.quantities[quantity]
-        value = float(predictor.model().predict([network(kernels)])[0])
+        model = predictor.model()
+        self._refuse_unpriced(kernels, model)
+        value = float(model.predict([network(kernels)])[0])
+        if not value > (_SHORTEST_MS if quantity == "latency_ms" else 0):
+            raise MeasurementError(
+                f"the graph is too small for the calibration of {self.device}, which was fitted to whole networks and "
+                f"would say {value:.2g} {'ms' if quantity == 'latency_ms' else 'mJ'}; measure it on the device itself"
+            )
         factor = predictor.factor_outside if self.domain.outside(kernels) else predictor.factor
         return value, (value / factor, value * factor)
+
+    def _refuse_unpriced(self, kernels: tuple[Kernel, ...], model: KernelModel) -> None:
+        """Kinds that were never seen and that shared rates charge nothing for may be a small part of a graph only."""
+        unseen = [k for k in kernels if k.kind not in self.domain.kinds]
+        costs = model.costs(unseen)
+        free = [k for k, cost in zip(unseen, costs, strict=True) if cost <= 0]
+        moved, whole = (sum(k.read + k.written for k in part) for part in (free, kernels))
+        if moved > _MOST_UNPRICED * whole:
+            kinds, known = (", ".join(sorted(set(names))) for names in ((k.kind for k in free), self.domain.kinds))
+            raise MeasurementError(
+                f"the graph is outside of the calibration of {self.device}: {moved / whole:.0%} of its values are "
+                f"moved by kernels that were never measured there ({kinds}; it knows {known}); measure it on the "
+                "device itself, or calibrate with networks that hold them"
+            )
 
     def save(self, path: Path) -> None:
         """Write the file, rounded to what a measurement can mean."""

@@ -56,6 +56,8 @@ class Domain(Section):
                 found[f"{kernel.kind} kernels"] = None
             elif kernel.kind not in _LIGHT:
                 found |= dict.fromkeys(_beyond(kernel, seen))
+        if kernels and all(kernel.kind in _LIGHT for kernel in kernels):
+            found["a graph without convolutions and matrix products"] = None
         for expansion in expansions(kernels):
             if self.expansions and expansion not in self.expansions:
                 found[f"expansion {expansion:g} (seen: {', '.join(f'{e:g}' for e in self.expansions)})"] = None

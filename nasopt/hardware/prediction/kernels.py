@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import onnx
-from onnx import helper
 
 from nasopt.errors import MeasurementError
-from nasopt.hardware.graph_cost import inferred, shapes_of
-from nasopt.hardware.operators import FREE, Kind, kind_of
+from nasopt.hardware.graph_cost import HOLD_GRAPHS, inferred, repeats, size_of
+from nasopt.hardware.operators import Kind, is_free, kind_of
+from nasopt.hardware.resolving import shapes_of
+from nasopt.hardware.work import attribute, operations_of
 
+_MOST_KERNELS = 100_000
 _CONVOLUTIONS = frozenset({"convolution", "pointwise", "depthwise", "grouped"})
 
 
@@ -61,12 +63,11 @@ class _Rewriting:
     def name(self, value: str) -> str:
         return self.alias.get(value, value)
 
-    def size(self, value: str) -> int:
-        return math.prod(self.shape(value))
+    def size(self, value: str, node: onnx.NodeProto) -> int:
+        return size_of(value, node, self.shapes, self.path)
 
-    def shape(self, value: str) -> tuple[int, ...]:
-        if value not in self.shapes:
-            raise MeasurementError(f"{self.path}: the shape of {value!r} is not fixed; export with fixed shapes")
+    def shape(self, value: str, node: onnx.NodeProto) -> tuple[int, ...]:
+        self.size(value, node)
         return self.shapes[value]
 
 
@@ -90,57 +91,67 @@ def kernels_of(
     readers.update(state.name(v.name) for v in graph.output)
     found: list[Kernel] = []
     for node in nodes:
-        found += _branch(node, state) if node.op_type == "If" else [_kernel(node, state, readers)]
+        found += _inside(node, graph, state) if node.op_type in HOLD_GRAPHS else [_kernel(node, state, readers)]
+        if len(found) > _MOST_KERNELS:
+            raise MeasurementError(f"{path}: more than {_MOST_KERNELS} kernels run; measure it on the device itself")
     return tuple(found)
 
 
 def _resolve(node: onnx.NodeProto, state: _Rewriting) -> bool:
     """Whether a node needs no kernel of its own: it renames a value, or another one has computed the same."""
     inputs = [state.name(n) for n in node.input]
-    if node.op_type in FREE:
-        if inputs:
+    if is_free(node):
+        if inputs and node.op_type not in ("Shape", "Size"):
             state.alias[node.output[0]] = inputs[0]
         return True
+    if node.op_type in HOLD_GRAPHS:
+        return False
     if node.op_type == "BatchNormalization" and state.makers.get(inputs[0]) in _CONVOLUTIONS:
         state.alias[node.output[0]] = inputs[0]
         return True
     if node.op_type == "Conv":
         state.makers[node.output[0]] = "convolution"
     attributes = tuple(sorted((a.name, a.SerializeToString()) for a in node.attribute))
-    key = (node.domain, node.op_type, tuple(inputs), attributes)
-    if key in state.seen:
+    key = (node.domain, node.op_type, tuple(inputs), attributes, tuple(map(bool, node.output)))
+    if key in state.seen and not node.op_type.startswith("Random"):
         state.alias.update(zip(node.output, state.seen[key], strict=True))
         return True
     state.seen[key] = list(node.output)
     return False
 
 
-def _branch(node: onnx.NodeProto, state: _Rewriting) -> tuple[Kernel, ...]:
-    graphs = (helper.get_attribute_value(a) for a in node.attribute if a.type == onnx.AttributeProto.GRAPH)
-    ways = [kernels_of(graph, state.path, state.shapes) for graph in graphs]
-    return max(ways, key=lambda way: sum(k.operations for k in way))
+def _inside(node: onnx.NodeProto, graph: onnx.GraphProto, state: _Rewriting) -> tuple[Kernel, ...]:
+    """Of an `If` the kernels of the branch with more operations, of a loop those of its body as often as it runs."""
+    graphs = (a.g for a in node.attribute if a.type == onnx.AttributeProto.GRAPH)
+    ways = [kernels_of(inner, state.path, state.shapes) for inner in graphs]
+    dearer = max(ways, key=lambda way: sum(k.operations for k in way))
+    if node.op_type == "If":
+        return dearer
+    times = repeats(node, graph, state.shapes, state.path)
+    return dearer * min(times, _MOST_KERNELS + 1)
 
 
 def _kernel(node: onnx.NodeProto, state: _Rewriting, readers: Counter[str]) -> Kernel:
+    kind = kind_of(node, state.path)
+    shapes = [state.shape(n, node) for n in node.output if n]
     if node.op_type == "Conv":
         kernel = _convolution(node, state)
         state.makers[node.output[0]] = kernel.kind
         return kernel
-    kind = kind_of(node, state.path)
-    if kind == "dense":
-        return _product(node, state)
+    if kind in ("dense", "recurrent", "transposed", "convolution"):
+        return _product(node, kind, state)
     values = [state.name(n) for n in node.input if n and n not in state.constants]
     if kind in ("activation", "add"):
         kind = _fused(kind, values, node.output[0], state, readers)
-    shape = state.shape(node.output[0])
+    shape = shapes[0] if shapes else ()
     return Kernel(
         kind=kind,
-        read=float(sum(state.size(v) for v in values)),
-        written=float(math.prod(shape)),
-        channels=(_channels(state.shape(values[0]) if values else shape), _channels(shape)),
-        side=max(shape[2:], default=1),
-        size=max(_attribute(node, "kernel_shape", (1,))),
-        stride=max(_attribute(node, "strides", (1,))),
+        read=float(sum(state.size(v, node) for v in values)),
+        written=float(sum(math.prod(s) for s in shapes)),
+        channels=(_channels(state.shape(values[0], node) if values else shape), _channels(shape)),
+        side=_side(shape),
+        size=max(attribute(node, "kernel_shape", (1,))),
+        stride=max(attribute(node, "strides", (1,))),
         batch=_batch(shape),
     )
 
@@ -157,8 +168,8 @@ def _fused(kind: Kind, values: list[str], output: str, state: _Rewriting, reader
 
 
 def _convolution(node: onnx.NodeProto, state: _Rewriting) -> Kernel:
-    source, weight, shape = (state.shape(n) for n in (node.input[0], node.input[1], node.output[0]))
-    groups = math.prod(_attribute(node, "group", (1,)))
+    source, weight, shape = (state.shape(n, node) for n in (node.input[0], node.input[1], node.output[0]))
+    groups = math.prod(attribute(node, "group", (1,)))
     inputs, outputs, size = source[1], shape[1], max(weight[2:], default=1)
     kind: Kind = "convolution" if size > 1 else "pointwise"
     if groups > 1:
@@ -170,39 +181,43 @@ def _convolution(node: onnx.NodeProto, state: _Rewriting) -> Kernel:
         written=float(math.prod(shape)),
         weights=float(math.prod(weight) + outputs),
         channels=(inputs, outputs),
-        side=max(shape[2:], default=1),
+        side=_side(shape),
         size=size,
-        stride=max(_attribute(node, "strides", (1,))),
+        stride=max(attribute(node, "strides", (1,))),
         batch=_batch(shape),
     )
 
 
-def _product(node: onnx.NodeProto, state: _Rewriting) -> Kernel:
-    left, shape = state.shape(node.input[0]), state.shape(node.output[0])
-    depth = left[0] if node.op_type == "Gemm" and _attribute(node, "transA", (0,))[0] else left[-1]
-    stored = [n for n in node.input[1:] if n in state.constants]
+def _product(node: onnx.NodeProto, kind: Kind, state: _Rewriting) -> Kernel:
+    """A matrix product, or what is computed like one. Vectors count as matrices of one row or column."""
+    left = state.shape(node.input[0], node)
+    shape = next((state.shape(n, node) for n in node.output if n), ())
+    stored = [n for n in node.input if n and n in state.constants]
+    others = [n for n in node.input if n and n not in state.constants]
+    read = sum(state.size(n, node) for n in others)
+    written = sum(state.size(n, node) for n in node.output if n)
+    depth = left[0] if node.op_type == "Gemm" and any(attribute(node, "transA", (0,))) else (left or (1,))[-1]
+    if kind in ("transposed", "convolution"):
+        depth = _channels(left)
     return Kernel(
-        kind="dense",
-        operations=2.0 * math.prod(shape) * depth,
-        read=float(sum(state.size(n) for n in node.input if n and n not in stored)),
-        written=float(math.prod(shape)),
-        weights=float(sum(state.size(n) for n in stored)),
-        channels=(depth, shape[-1]),
+        kind=kind,
+        operations=operations_of(node, state.shapes, read, written),
+        read=float(read),
+        written=float(written),
+        weights=float(sum(state.size(n, node) for n in stored)),
+        channels=(max(1, depth), max(1, _channels(shape) if kind != "dense" else (shape or (1,))[-1])),
+        side=_side(shape) if kind != "dense" else 1,
         batch=_batch(shape),
     )
 
 
 def _channels(shape: tuple[int, ...]) -> int:
-    return shape[1] if len(shape) > 1 else 1
+    return max(1, shape[1]) if len(shape) > 1 else 1
+
+
+def _side(shape: tuple[int, ...]) -> int:
+    return max(1, *shape[2:]) if len(shape) > 2 else 1
 
 
 def _batch(shape: tuple[int, ...]) -> int:
     return max(1, shape[0]) if len(shape) > 1 else 1
-
-
-def _attribute(node: onnx.NodeProto, name: str, otherwise: Iterable[int]) -> tuple[int, ...]:
-    for attribute in node.attribute:
-        if attribute.name == name:
-            value = helper.get_attribute_value(attribute)
-            return tuple(value) if isinstance(value, list | tuple) else (value,)
-    return tuple(otherwise)

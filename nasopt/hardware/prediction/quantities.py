@@ -11,6 +11,8 @@ from nasopt.hardware.prediction.kernels import Kernel
 
 PRODUCTS = frozenset({"convolution", "pointwise", "grouped", "dense"})
 """Kinds that runtimes compute as matrix products, as they do pointwise convolutions."""
+_ALONE = frozenset({"depthwise", "recurrent", "transposed"})
+"""Kinds that share no rates: what other kernels take says nothing of them."""
 LANES = (1, 4, 8, 16)
 """Widths that are tried: 1 stands for a runtime that rounds nothing."""
 _AT_ONCE = 4
@@ -24,7 +26,7 @@ def quantities(kernel: Kernel, lanes: int = 1) -> dict[str, float]:
     The amounts count for the rates that a kernel shares with other kinds and for those of its own kind.
     """
     found = {"starts": 1.0}
-    if kernel.kind in PRODUCTS or kernel.kind == "depthwise":
+    if kernel.kind in PRODUCTS | _ALONE:
         inputs, outputs = (p / c for p, c in zip(packed(kernel, lanes), kernel.channels, strict=True))
         rounded = outputs if kernel.kind == "depthwise" else inputs * outputs
         found |= {
@@ -47,8 +49,8 @@ def quantities(kernel: Kernel, lanes: int = 1) -> dict[str, float]:
 
 def families(kernel: Kernel, lanes: int = 1) -> tuple[str, ...]:
     """Whose rates a kernel is charged: the ones that it shares, and what its kind costs beyond them."""
-    if kernel.kind == "depthwise":
-        return ("depthwise",)
+    if kernel.kind in _ALONE:
+        return (kernel.kind,)
     shared = "pointwise" if kernel.kind in PRODUCTS else "movement"
     own = () if kernel.kind == shared else (kernel.kind,)
     return (shared, *own, *(("narrow",) if narrow(kernel, lanes) else ()))
