@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from nasopt.models.depthwise import depthwise_conv2d
 from nasopt.models.geometry import BlockPlan, check_architecture, plan
 from nasopt.records import Architecture, NetworkLayout
 
@@ -97,8 +98,7 @@ class ElasticBlock(nn.Module):
         y = functional.conv2d(x, self.expand.sliced(block.inputs, block.hidden))
         y = self.expand_norm(y).relu_()
         weight = self.depthwise.sliced(block.hidden, block.chosen, block.kernel)
-        y = functional.conv2d(y, weight, None, block.stride, block.kernel // 2, groups=block.hidden)
-        y = self.depthwise_norm(y).relu_()
+        y = self.depthwise_norm(depthwise_conv2d(y, weight, block.stride)).relu_()
         y = self.project_norm(functional.conv2d(y, self.project.sliced(block.hidden, block.outputs)))
         return x + y if block.residual else y
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from nasopt.models.depthwise import Depthwise
 from nasopt.models.geometry import BlockPlan
 from nasopt.records import RouterKind
 
@@ -16,15 +17,7 @@ class MBConv(nn.Module):
         super().__init__()
         self.expand = nn.Conv2d(block.inputs, block.hidden, 1, bias=False)
         self.expand_norm = nn.BatchNorm2d(block.hidden)
-        self.depthwise = nn.Conv2d(
-            block.hidden,
-            block.hidden,
-            block.kernel,
-            stride=block.stride,
-            padding=block.kernel // 2,
-            groups=block.hidden,
-            bias=False,
-        )
+        self.depthwise = Depthwise(block.hidden, block.kernel, block.stride)
         self.depthwise_norm = nn.BatchNorm2d(block.hidden)
         self.project = nn.Conv2d(block.hidden, block.outputs, 1, bias=False)
         self.project_norm = nn.BatchNorm2d(block.outputs)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from nasopt.models import Supernet, scaled_channels
+from nasopt.models.depthwise import depthwise_conv2d
 from nasopt.models.elastic import ElasticBlock, ElasticDepthwise, Head, centre
 from nasopt.models.geometry import BlockPlan, cropped
 from nasopt.records import Architecture, NetworkLayout
@@ -184,8 +185,7 @@ def _relaxed_block(
     weight = elastic.expand.sliced(block.inputs, block.hidden) * channel_mask(counts, shares).view(1, -1, 1, 1)
     y = elastic.expand_norm(functional.conv2d(x, weight)).relu_()
     kernel = centre(mixed_kernel(elastic.depthwise, block.hidden, offered.kernel, own["kernel"]), block.kernel)
-    y = functional.conv2d(y, kernel, None, block.stride, block.kernel // 2, groups=block.hidden)
-    y = elastic.depthwise_norm(y).relu_()
+    y = elastic.depthwise_norm(depthwise_conv2d(y, kernel, block.stride)).relu_()
     joint = torch.outer(shares, own["expansion"]).flatten()
     hidden = tuple(c * e for c in counts for e in offered.expansion)
     weight = elastic.project.sliced(block.hidden, block.outputs) * channel_mask(hidden, joint).view(1, -1, 1, 1)
