@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.text import Text
 from typer.core import TyperGroup
 
 from nasopt.arguments import (
@@ -27,9 +28,10 @@ from nasopt.arguments import (
 )
 from nasopt.arguments import console as _console
 from nasopt.arguments import print_json as _print_json
+from nasopt.commands import Call, command, hint
 from nasopt.errors import InterruptedRunError, NasoptError, UsageError
 from nasopt.recosting_commands import confirm, transfer
-from nasopt.urls import PASSWORD_HINT, redact, redact_argv, watch_for
+from nasopt.urls import redact, watch_for
 
 
 class _Commands(TyperGroup):
@@ -127,8 +129,11 @@ def run(
     if as_json:
         _print_json(result_json(result))
     else:
-        for part in summarise(result, study, storage):
-            console.print(part)
+        call = Call(
+            study=study, assignments=assignments or (), storage=storage, sampler=sampler, trackers=tracker or ()
+        )
+        for part in summarise(result, call):
+            console.print(part, soft_wrap=isinstance(part, Text))  # a command is pasted as one line
     if getattr(result, "out", None):  # studies of a contest that were given up
         raise typer.Exit(1)
 
@@ -142,7 +147,7 @@ def init(
     from nasopt.spec.starting import write_starting_point
 
     write_starting_point(path, force=force)
-    say(f"wrote {path}; next: nasopt space {path}, then nasopt run {path}")
+    say(f"wrote {path}; next: {command('space', str(path))}, then {command('run', str(path))}")
 
 
 @app.command()
@@ -399,8 +404,9 @@ def dashboard(
 
 def _same_command() -> str:
     """What was typed, to be typed again."""
-    again = redact_argv(["nasopt", *sys.argv[1:]])
-    return f"{again}   ({PASSWORD_HINT})" if "***" in again else again
+    again = command(*sys.argv[1:])
+    note = hint([again])
+    return f"{again}   ({note})" if note else again
 
 
 def _log_to(file: Path | None, verbose: int) -> None:

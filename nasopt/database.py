@@ -14,10 +14,8 @@ from filelock import FileLock
 from platformdirs import user_state_path
 
 from nasopt.errors import DatabaseError, UsageError
-from nasopt.urls import PASSWORD_HINT as PASSWORD_HINT
 from nasopt.urls import expand as expand
 from nasopt.urls import redact as redact
-from nasopt.urls import redact_argv as redact_argv
 from nasopt.urls import sqlite_file as sqlite_file
 from nasopt.urls import sqlite_url as sqlite_url
 from nasopt.urls import watch_for as watch_for

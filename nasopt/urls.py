@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import string
-from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote, unquote
 
 from nasopt.errors import UsageError
-
-PASSWORD_HINT = "*** is the password: keep it in a variable, and write ${PASSWORD} in the URL"
-"""Said once beside commands that `redact_argv` had to change, since they cannot be pasted as they are."""
 
 _SERVERS = "postgresql|postgres|mysql|mariadb|oracle|mssql|cockroachdb"
 _USERINFO = re.compile(rf"((?:://|\b(?:{_SERVERS})(?:\+\w+)?:/?(?!/))[^:/@\s]*):(\S*)@", re.IGNORECASE)
@@ -40,11 +35,6 @@ def redact(text: str) -> str:
         if secret in shown:
             shown = re.sub(rf"(?<![A-Za-z0-9]){re.escape(secret)}(?![A-Za-z0-9])", "***", shown)
     return shown
-
-
-def redact_argv(words: Sequence[str]) -> str:
-    """The words as one shell command, without passwords; see `PASSWORD_HINT` for one that cannot be pasted then."""
-    return shlex.join([redact(word) for word in words])
 
 
 def _mask(password: str) -> str:

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from nasopt import database, urls
+from nasopt.commands import command
 from nasopt.errors import UsageError
 
 
@@ -49,9 +50,11 @@ def test_a_password_that_was_met_is_known_again_in_pieces_and_in_other_spellings
 
 
 def test_commands_keep_variables_and_lose_passwords() -> None:
-    command = ["nasopt", "run", "a b.yaml", "--storage"]
-    assert urls.redact_argv([*command, "mysql://u:pw@h/d"]) == "nasopt run 'a b.yaml' --storage 'mysql://u:***@h/d'"
-    assert urls.redact_argv([*command, "mysql://u:${PW}@h/d"]).endswith("--storage 'mysql://u:${PW}@h/d'")
+    words = ["run", "a b.yaml", "--storage"]
+    hidden = command(*words, "mysql://u:pw@h/d")
+    assert hidden == "nasopt run 'a b.yaml' --storage 'mysql://u:${PASSWORD}@h/d'"
+    assert command(*words, "mysql://u:${PW}@h/d").endswith("--storage 'mysql://u:${PW}@h/d'")
+    assert command(*words, "mysql://h/d?password=pw").endswith("--storage 'mysql://h/d?password=${PASSWORD}'")
 
 
 def test_variables_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -141,8 +141,8 @@ def problem_text(view: StudyView) -> str:
     return f"table {record['source']} with {has}; figures {record['provenance']}"
 
 
-def summary(view: StudyView, *next_commands: str) -> RenderableType:
-    """What a run ends with: how many trials, what to know about the figures, where the study is, what to type next."""
+def summary(view: StudyView) -> RenderableType:
+    """What a run ends with: how many trials, what to know about the figures, where the study is."""
     near = regret_of(view) if view.finished() else None
     lines = [
         Text(tally(view)),
@@ -160,9 +160,6 @@ def summary(view: StudyView, *next_commands: str) -> RenderableType:
     storage = (view.spec.get("study") or {}).get("storage")
     if storage:
         lines.append(Text(f"stored as {view.name!r} in {storage}"))
-    if next_commands:
-        lines.append(Text("next:"))
-        lines += [Text(f"  {command}", style="cyan") for command in next_commands]
     return Group(*lines)
 
 

@@ -14,6 +14,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from nasopt.commands import command
 from nasopt.errors import SpecError
 from nasopt.spec.base import KeyPath
 
@@ -64,7 +65,7 @@ def read(path: Path) -> Document:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise SpecError(f"no file {path}; write a new one with: nasopt init {path}") from None
+        raise SpecError(f"no file {path}; write a new one with: {command('init', str(path))}") from None
     except OSError as error:
         raise SpecError(f"cannot read {path}: {error.strerror}; expected a YAML file") from error
     except UnicodeDecodeError as error:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from nasopt.commands import about
 from nasopt.database import redact
 from nasopt.errors import CacheError, ExportError, StudyNotFoundError, UsageError
 from nasopt.evaluation import load_network
@@ -49,7 +50,7 @@ def export(study: Study, trial: int, to: str | Path) -> ExportedFiles:
     if not study.spec.of_networks:
         raise UsageError(
             f"study {study.name!r} is of kind {study.spec.problem.kind}: its trials have no network to export; their "
-            f"parameters and figures are in: nasopt status {study.name} --json"
+            f"parameters and figures are in: {about('status', study.name, study.spec.study.storage, '--json')}"
         )
     view = study.view()
     chosen = next((t for t in view.trials if t.number == trial), None)

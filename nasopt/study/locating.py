@@ -67,8 +67,7 @@ def open_contest(spec: ContestSpec, *, storage: BaseStorage | None = None) -> li
         StudyNotFoundError: it has not been run yet.
         DatabaseError: the database cannot be opened.
     """
-    url = database.expand(spec.study.storage)
-    opened = storage or database.open_storage(url, create=False)
+    opened = storage or database.open_storage(spec.study.storage, create=False)
     found = []
     missing: StudyNotFoundError | None = None
     for entry in spec.entries():
@@ -102,10 +101,10 @@ def _place(record: Mapping[str, Any]) -> tuple[int, int]:
 def _stored(name: str, url: str, storage: BaseStorage) -> Study:
     view = load_view(storage, name)
     try:
-        spec = StudySpec.model_validate({**view.spec, "study": {**view.spec["study"], "storage": url}})
+        spec = StudySpec.model_validate({**view.spec, "study": {**view.spec["study"], "storage": url}})  # as given
     except (ValidationError, KeyError) as error:
         raise StudyNotFoundError(f"study {name!r} in {database.redact(url)} was not made by nasopt") from error
-    return wrap_stored(spec, name, url, storage)
+    return wrap_stored(spec, name, database.expand(url), storage)
 
 
 def find_views(references: Sequence[str], storage: str | None = None) -> list[StudyView]:
@@ -145,9 +144,10 @@ def _is_file(reference: str) -> bool:
 
 
 def _url(storage: str | None) -> str:
+    """Of the database to look in, its variables not filled in yet."""
     url = storage or os.environ.get("NASOPT_STORAGE")
     if not url:
         raise UsageError(
             "name the database with --storage (or NASOPT_STORAGE), or give the study file instead of a name"
         )
-    return database.expand(url)
+    return url

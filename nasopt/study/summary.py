@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from rich.console import RenderableType
 from rich.text import Text
 
-from nasopt.database import PASSWORD_HINT, redact_argv
+from nasopt.commands import Call, hint, kept
 from nasopt.errors import UsageError
 from nasopt.report import (
     StudyView,
@@ -27,34 +26,47 @@ from nasopt.study.contest import ContestResult
 from nasopt.study.running import RunResult
 
 
-def summarise(
-    result: RunResult | ContestResult, reference: str, storage: str | None = None
-) -> Iterator[RenderableType]:
+def summarise(result: RunResult | ContestResult, call: Call) -> Iterator[RenderableType]:
     """The front or the leaderboard, where everything is, and the commands to type next.
 
-    `reference` and `storage` are what the user called the study, so that the commands can be pasted.
+    `call` is how the user called the run, so that the commands are about the study that was run. A `Text` is one line
+    and is not to be broken, for commands are pasted.
     """
-    if isinstance(result, ContestResult):
-        yield from _contest(result, reference, storage)
-        return
-    view = result.study.view()
+    yield from _contest(result, call) if isinstance(result, ContestResult) else _study(result, call)
+
+
+def _study(result: RunResult, call: Call) -> Iterator[RenderableType]:
+    view, storage = result.study.view(), result.study.spec.study.storage
     yield front_table(view)
     if result.running_elsewhere:
-        yield Text(f"{result.running_elsewhere} trials are being evaluated by other processes; see: nasopt status")
-    where = f" {redact_argv(['--storage', storage])}" if storage else ""
-    study = shlex.quote(reference) + where
-    commands = [f"nasopt report {study}", f"nasopt dashboard {study}"]
+        yield _elsewhere(result.running_elsewhere, call.about("status", view.name, storage))
+    yield summary(view)
+    commands = [call.about("report", view.name, storage), call.about("dashboard", view.name, storage)]
     if (front := view.front()) and not view.problem:
-        commands.insert(1, f"nasopt export {study} --trial {_knee(view, front).number} --to exported")
-    more = shlex.quote(reference)
-    commands.append(f"nasopt run {more}{where} --trials {2 * int(view.spec['study']['trials'])}   # go on searching")
-    yield summary(view, *commands)
-    if "***" in where:
-        yield Text(f"  {PASSWORD_HINT}")
+        knee = str(_knee(view, front).number)
+        commands.insert(1, call.about("export", view.name, storage, "--trial", knee, "--to", "exported"))
+    yield from _next(commands, call.again("--trials", str(2 * int(view.spec["study"]["trials"]))), storage)
 
 
-def _contest(result: ContestResult, reference: str, storage: str | None) -> Iterator[RenderableType]:
+def _elsewhere(trials: int, status: str) -> Text:
+    return Text(f"{trials} trials are being evaluated by other processes; see: {status}")
+
+
+def _next(commands: Sequence[str], more: str, storage: str) -> Iterator[Text]:
+    if not kept(storage):
+        yield Text("it was in memory and ends with this process; a study that stays: --storage sqlite:///FILE.db")
+        return
+    yield Text("next:")
+    yield from (Text(f"  {command}", style="cyan") for command in commands)
+    yield Text("to go on searching:")
+    yield Text(f"  {more}", style="cyan")
+    if note := hint([*commands, more]):
+        yield Text(f"({note})")
+
+
+def _contest(result: ContestResult, call: Call) -> Iterator[RenderableType]:
     views = [run.study.view() for run in result.runs]
+    storage = result.runs[0].study.spec.study.storage
     if len(views) > 1:
         try:
             yield comparison_table(compare_views(views))
@@ -67,21 +79,14 @@ def _contest(result: ContestResult, reference: str, storage: str | None) -> Iter
     if result.out:
         yield Text("the same command takes them up again; tables leave out a competitor that its file no longer lists")
     if elsewhere := sum(run.running_elsewhere for run in result.runs):
-        yield Text(f"{elsewhere} trials are being evaluated by other processes; see: nasopt status")
+        yield _elsewhere(elsewhere, call.about("status", result.name, storage))
     finished, asked = sum(run.finished for run in result.runs), int(views[0].spec["study"]["trials"])
     yield Text(f"{len(views)} studies, {finished} of {asked * len(views)} trials trained and measured")
     yield Text(f"stored as {result.name!r} in {views[0].spec['study']['storage']}")
-    study = shlex.quote(reference) + (f" {redact_argv(['--storage', storage])}" if storage else "")
-    yield Text("next:")
-    for command in (
-        f"nasopt compare {study} --to figures",
-        f"nasopt report {study}",
-        f"nasopt dashboard {study}",
-        f"nasopt run {study} --trials {2 * asked}   # go on searching",
-    ):
-        yield Text(f"  {command}", style="cyan")
-    if "***" in study:
-        yield Text(f"  {PASSWORD_HINT}")
+    commands = [call.about(verb, result.name, storage) for verb in ("report", "dashboard")]
+    if len(views) > 1:
+        commands.insert(0, call.about("compare", result.name, storage, "--to", "figures"))
+    yield from _next(commands, call.again("--trials", str(2 * asked)), storage)
 
 
 def result_json(result: RunResult | ContestResult) -> dict[str, Any]:

@@ -125,7 +125,7 @@ def test_a_password_is_nowhere(server: Server, nasopt: Nasopt, monkeypatch: pyte
 
     log = ("--log-file", "run.log", "-vv")
     out = call("run", "s.yaml", "--storage", server.url(), *log)
-    assert f"nasopt report s.yaml --storage 'postgresql://{server.name}:***@127.0.0.1" in out
+    assert f"nasopt report s.yaml --storage 'postgresql://{server.name}:${{PASSWORD}}@127.0.0.1" in out
     assert "${PASSWORD}" in out
     monkeypatch.setenv("PASSWORD", PASSWORD)
     safe = server.url("${PASSWORD}")
@@ -183,5 +183,7 @@ def test_an_interrupted_run_tells_its_command_without_the_password(server: Serve
     assert process.returncode == 130, said
     assert "nasopt: interrupted" in said
     assert PASSWORD not in said
-    assert f"nasopt run s.yaml --storage 'postgresql://{server.name}:***@127.0.0.1:5432/{server.name}'" in said
+    assert (
+        f"nasopt run s.yaml --storage 'postgresql://{server.name}:${{PASSWORD}}@127.0.0.1:5432/{server.name}'" in said
+    )
     assert "${PASSWORD}" in said

@@ -85,17 +85,16 @@ def test_a_substituted_data_set_is_said(
     assert any("no accuracy here says anything about" in n for n in tables.notes(view)) is told
 
 
-def test_the_summary_tells_place_cost_supernet_and_next_commands(write: Write, memory: BaseStorage) -> None:
+def test_the_summary_tells_place_cost_and_supernet(write: Write, memory: BaseStorage) -> None:
     written = write("dig[red]its")
     written.completed(0.9, 2.0)
     written.lost("infeasible")
     written.session()
-    text = rendered(tables.summary(load_view(memory, "dig[red]its"), "nasopt report dig[red]its"))
+    text = rendered(tables.summary(load_view(memory, "dig[red]its")))
     assert "1 trials trained and measured, 1 infeasible; the front has 1" in text
     assert "stored as 'dig[red]its' in sqlite:///nasopt.db" in text
     assert "20 random sub-networks reach 85.0% validation accuracy in the median" in text
     assert "1.00 hours on 2 x CPU; 20 Wh, 8 g CO2 (codecarbon, TDP x load)" in text
-    assert "  nasopt report dig[red]its" in text
 
 
 def test_a_study_without_a_feasible_trial_names_the_constraint(write: Write, memory: BaseStorage) -> None:
