@@ -86,7 +86,7 @@ def run_contest(
         stack.enter_context(database.database_errors(url))
         stack.enter_context(database.quiet_optuna())
         stack.enter_context(expected_warnings_silenced())
-        storage = storage or database.open_storage(spec.study.storage)
+        storage = storage or database.open_storage(url)
         lanes = [
             _lane(spec, entry, study, shared, stack)
             for entry, study in zip(entries, _open(spec, entries, shared, storage, allow_changes), strict=True)

@@ -54,7 +54,7 @@ def find_studies(reference: str, storage: str | None = None) -> list[Study]:
         spec = load_file(reference, overrides=overrides)
         return [open_study(spec)] if isinstance(spec, StudySpec) else open_contest(spec)
     url = _url(storage)
-    opened = database.open_storage(url, create=False)
+    opened = database.open_storage(database.expand(url), create=False)
     with database.database_errors(url):
         names = _members(opened, reference) or [reference]
         return [_stored(name, url, opened) for name in names]
@@ -67,7 +67,7 @@ def open_contest(spec: ContestSpec, *, storage: BaseStorage | None = None) -> li
         StudyNotFoundError: it has not been run yet.
         DatabaseError: the database cannot be opened.
     """
-    opened = storage or database.open_storage(spec.study.storage, create=False)
+    opened = storage or database.open_storage(database.expand(spec.study.storage), create=False)
     found = []
     missing: StudyNotFoundError | None = None
     for entry in spec.entries():
@@ -112,7 +112,7 @@ def find_views(references: Sequence[str], storage: str | None = None) -> list[St
     if references:
         return [study.view() for reference in references for study in find_studies(reference, storage)]
     if storage or os.environ.get("NASOPT_STORAGE"):
-        urls = [_url(storage)]
+        urls = [database.expand(_url(storage))]
     else:
         urls = [f"sqlite:///{file}" for file in sorted(Path.cwd().glob("*.db")) if _may_hold_studies(file)]
         if not urls:

@@ -80,7 +80,7 @@ def open_study(spec: StudySpec, *, storage: BaseStorage | None = None) -> Study:
         DatabaseError: the database cannot be opened.
     """
     url = database.expand(spec.study.storage)
-    storage = storage or database.open_storage(spec.study.storage, create=False)
+    storage = storage or database.open_storage(url, create=False)
     stored = {s.study_name for s in storage.get_all_studies()}
     fallback = f"{spec.study.name}@{spec.data.otherwise}" if spec.data.otherwise else spec.study.name
     for name in (spec.study.name, fallback):
@@ -109,7 +109,7 @@ def create_or_resume(
         UsageError: the study measures a `local` device and was begun on other hardware.
     """
     url = database.expand(spec.study.storage)
-    storage = storage or database.open_storage(spec.study.storage)
+    storage = storage or database.open_storage(url)
     name = spec.study.name + problem.suffix
     with database.database_errors(url):
         if contest is None:
