@@ -340,7 +340,7 @@ class StudyKeys:
     """{name, requested, train, validation, test (images in each split), classes}; `name` differs from `requested` when
     `data.otherwise` was taken."""
     DEVICES = "devices"
-    """List of {name, description, backend, provenance, meter, remedy}."""
+    """List of {name, description, backend, provenance, meter, reading, remedy}; `reading` is what the meter reads."""
     SUPERNET = "supernet"
     """{key, seconds, cached, subnet_accuracy: [20 fractions]}."""
     PRIOR = "prior"

@@ -11,6 +11,7 @@ from nasopt.hardware.adb.phone import Phone
 from nasopt.hardware.agent.machine import governors
 from nasopt.hardware.agent.throttling import ThrottleWatch
 from nasopt.hardware.backends import backend_for
+from nasopt.hardware.energy import refuse_power
 from nasopt.hardware.findings import Diagnosis, Finding, failed, governor, throttling
 from nasopt.hardware.host import device_lock
 from nasopt.hardware.meters import LoadModel, NoMeter, Paced, meter_for
@@ -89,10 +90,11 @@ def _sensor(profile: DeviceProfile) -> Finding:
         seconds = max(_LEAST_WINDOW_S, 1.1 * meter.shortest_s if isinstance(meter, Paced) else 0.0)
         with meter.window() as window:
             time.sleep(seconds)
+        watts = window.energy_mj / 1e3 / window.seconds
+        refuse_power(meter.name, watts, profile.most_w)
     except NasoptError as error:
         return failed("sensor", error)
     what = ", ".join(f"{key} {value}" for key, value in meter.describe().items())
-    watts = window.energy_mj / 1e3 / window.seconds
     return Finding(subject="sensor", state="ok", seen=f"{meter.name}: {watts:.3g} W now ({what})")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -20,9 +21,16 @@ _RESAMPLES = 2000
 
 
 def energy_of(
-    run: Callable[[], object], latency: Latency, meter: EnergyMeter, protocol: TimingProtocol
+    run: Callable[[], object],
+    latency: Latency,
+    meter: EnergyMeter,
+    protocol: TimingProtocol,
+    *,
+    most_w: float = math.inf,
 ) -> Energy | None:
     """Energy of one call of `run`, by whatever this meter can do; None with the meter `none`.
+
+    A sensor that shows more than `most_w` is refused, see `DeviceProfile.most_w`.
 
     Raises:
         MeasurementError: a reading failed or cannot be trusted.
@@ -31,7 +39,7 @@ def energy_of(
         return None
     if isinstance(meter, LoadModel):
         return modelled_energy(meter.load_power_w(protocol.threads), latency, meter)
-    return metered_energy(run, latency, meter, protocol)
+    return metered_energy(run, latency, meter, protocol, most_w=most_w)
 
 
 def modelled_energy(power_w: float, latency: Latency, meter: EnergyMeter) -> Energy:
@@ -54,6 +62,7 @@ def metered_energy(
     protocol: TimingProtocol,
     *,
     watch: ThrottleWatch | None = None,
+    most_w: float = math.inf,
 ) -> Energy:
     """Gross energy E/N of a run over at least two windows, and net (E - P_idle T)/N with idle around each.
 
@@ -67,15 +76,20 @@ def metered_energy(
     """
     with translated():
         windows = take_windows(run, latency.median_ms, meter, asdict(protocol), watch or ThrottleWatch(), WindowError)
-    return energy_of_windows(windows, meter.name, meter.provenance)
+    return energy_of_windows(windows, meter.name, meter.provenance, most_w)
 
 
-def energy_of_windows(windows: Sequence[Mapping[str, float]], meter: str, provenance: Provenance) -> Energy:
+def energy_of_windows(
+    windows: Sequence[Mapping[str, float]], meter: str, provenance: Provenance, most_w: float = math.inf
+) -> Energy:
     """What windows amount to: {energy_mj, seconds, runs, idle_w} of each, see `agent.energy.take_windows`.
 
     Raises:
-        SensorError: net energy is not above its own uncertainty: the meter does not see the network's work.
+        SensorError: the power is beyond `most_w`, or net energy is not above its own uncertainty: the meter does not
+            see the network's work.
     """
+    for w in windows:
+        refuse_power(meter, w["energy_mj"] / 1e3 / w["seconds"], most_w)
     gross = [w["energy_mj"] / w["runs"] for w in windows]
     net = [(w["energy_mj"] - w["idle_w"] * w["seconds"] * 1e3) / w["runs"] for w in windows]
     _refuse_noise(meter, net)
@@ -88,6 +102,19 @@ def energy_of_windows(windows: Sequence[Mapping[str, float]], meter: str, proven
         meter=meter,
         provenance=provenance,
     )
+
+
+def refuse_power(meter: str, watts: float, most_w: float) -> None:
+    """Refuse a mean power that a device cannot draw.
+
+    Raises:
+        SensorError: it is beyond `most_w`, or not finite.
+    """
+    if not watts <= most_w:
+        raise SensorError(
+            f"{meter}: {watts:.3g} W, more than the {most_w:.4g} W that this device can draw by its profile",
+            "check the unit (such as mW read as W, or two counters of one chip), or set power_budget_w in the profile",
+        )
 
 
 def _refuse_noise(meter: str, net: Sequence[float]) -> None:

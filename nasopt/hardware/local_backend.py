@@ -13,7 +13,7 @@ from nasopt.hardware.agent.memory import MemoryProbe
 from nasopt.hardware.energy import energy_of
 from nasopt.hardware.graph_cost import graph_cost
 from nasopt.hardware.host import fingerprint
-from nasopt.hardware.meters import meter_for
+from nasopt.hardware.meters import LoadModel, meter_for
 from nasopt.hardware.packing import agent_file
 from nasopt.hardware.reference import NAME as REFERENCE_NAME
 from nasopt.hardware.reference import reference_file
@@ -62,6 +62,12 @@ class LocalBackend:
     def meter(self) -> str:
         """Name of the energy meter in use."""
         return self._meter.name
+
+    @property
+    def reading(self) -> dict[str, Any]:
+        """What energy is read from: options of the meter and what it says of itself, but for models of this host."""
+        details = {} if isinstance(self._meter, LoadModel) else self._meter.describe()
+        return {**self.profile.meter.options, **details}
 
     def signature(self) -> dict[str, Any]:
         """What a figure depends on beside graph and protocol."""
@@ -169,4 +175,4 @@ class LocalBackend:
             return self._probe.peak_bytes(str(path), threads) / 1e6
 
     def _energy(self, run: Run, latency: Latency, protocol: TimingProtocol) -> Energy | None:
-        return energy_of(run, latency, self._meter, protocol)
+        return energy_of(run, latency, self._meter, protocol, most_w=self.profile.most_w)

@@ -66,7 +66,7 @@ def mistakes(kind: str, choice: PluginSpec, leading: int) -> list[Mistake]:
 
 def _hints(factory: Callable[..., Any]) -> dict[str, Any]:
     try:
-        return get_type_hints(factory.__init__ if inspect.isclass(factory) else factory)
+        return get_type_hints(factory.__init__ if inspect.isclass(factory) else factory, include_extras=True)
     except (NameError, TypeError):  # a plug-in whose annotations cannot be resolved checks its options itself
         return {}
 

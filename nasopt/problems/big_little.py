@@ -218,5 +218,6 @@ def _describe(device: Device) -> dict[str, Any]:
         "backend": device.backend.name,
         "provenance": device.backend.provenance,
         "meter": device.backend.meter,
+        "reading": {key: str(value) for key, value in getattr(device.backend, "reading", {}).items()},
         "remedy": device.profile.how_to_measure,
     }

@@ -18,6 +18,8 @@ LOCAL_RUNTIMES = ("onnxruntime", "openvino", "torch", "litert", "tensorrt")
 _LEAST_GFLOPS, _MOST_GB_S, _LEAST_MB, _MOST_W = 0.5, 20_000.0, 16, 5_000.0
 """Beyond these a figure is in another unit than its key says."""
 
+_MARGIN, _MOST_UNTOLD_W = 3.0, 1_500.0
+
 
 def _unit(value: float, ok: bool, unit: str, other: str) -> float:
     if not ok:
@@ -149,6 +151,16 @@ class DeviceProfile(Section):
     """What to do for measured figures where this profile only estimates."""
     sources: list[str] = []
     """Where the datasheet figures come from."""
+
+    @property
+    def most_w(self) -> float:
+        """Mean power, in watts, beyond which a reading is in another unit or not of this device.
+
+        Three times what the device or its supply is made for, else of its power at work; 1,500 W where neither is told.
+        """
+        if self.power_budget_w is None and self.power is None:
+            return _MOST_UNTOLD_W
+        return _MARGIN * max(self.power_budget_w or 0.0, self.power.active_w if self.power else 0.0)
 
     @field_validator("name")
     @classmethod

@@ -17,6 +17,7 @@ from optuna.storages import BaseStorage
 from nasopt import database
 from nasopt.errors import StudyChangedError, StudyNotFoundError, UsageError
 from nasopt.hardware import fingerprint
+from nasopt.metrics import split_metric
 from nasopt.problems import Problem
 from nasopt.records import StudyKeys
 from nasopt.report import StudyView, load_view
@@ -131,6 +132,7 @@ def create_or_resume(
             _check_unchanged(opened, facts, allow_changes=allow_changes)
             _check_problem(opened, facts)
             _check_host(opened, problem)
+            _check_meters(opened, facts, allow_changes=allow_changes)
         for key, value in facts.items():
             if key not in stored or allow_changes or key in (StudyKeys.SPEC, StudyKeys.CONTEST):
                 opened.remember(key, value)
@@ -228,6 +230,30 @@ def _check_problem(study: Study, facts: Mapping[str, Any]) -> None:
             f"the content of {now.get('source')} differs from that of the table that study {study.name!r} was begun "
             f"with ({stored.get('source')}); bring that one back, or give the study another name (study.name)"
         )
+
+
+def _check_meters(study: Study, facts: Mapping[str, Any], *, allow_changes: bool) -> None:
+    """Refuse to mix energies that different meters read, or one with other options, in what a study is about."""
+    if allow_changes or not any(split_metric(m)[0] == "energy_mj" for m in study.spec.metrics):
+        return
+    stored = study.optuna.user_attrs.get(StudyKeys.DEVICES, [])
+    before = {d["name"]: _reading(d) for d in stored}
+    told = {d["name"] for d in stored if "reading" in d}  # older versions stored the meter's name alone
+    for device in facts.get(StudyKeys.DEVICES, []):
+        was = before.get(device["name"], {})
+        now = _reading(device) if device["name"] in told else {"meter": device.get("meter")}
+        different = sorted(k for k in was.keys() | now.keys() if was and was.get(k) != now.get(k))
+        if different:
+            listed = ", ".join(f"{k} was {was.get(k)!r}, now {now.get(k)!r}" for k in different)
+            raise StudyChangedError(
+                f"the energy of study {study.name!r} on {device['name']} was read in another way: {listed}; change it "
+                "back, choose another study.name, or pass --allow-changes to mix both in one objective"
+            )
+
+
+def _reading(device: Mapping[str, Any]) -> dict[str, Any]:
+    """What a device's energy is read by: the meter, its options and what it says of itself."""
+    return {"meter": device.get("meter"), **(device.get("reading") or {})}
 
 
 def _check_host(study: Study, problem: Problem) -> None:

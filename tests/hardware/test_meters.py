@@ -12,9 +12,12 @@ import pytest
 from nasopt.errors import MeasurementError, SensorError, WindowError
 from nasopt.hardware.agent.refusals import RefusedError
 from nasopt.hardware.agent.throttling import ThrottleWatch
+from nasopt.hardware.checking import check_device
 from nasopt.hardware.energy import metered_energy
 from nasopt.hardware.meters import CodeCarbonMeter, NoMeter, RaplMeter, Window, meter_for
+from nasopt.hardware.profiles import load_profile
 from nasopt.records import Latency, Provenance, TimingProtocol
+from nasopt.spec.hardware import PluginSpec
 from tests.hardware import sensors
 from tests.hardware.sensors import Machine
 
@@ -36,6 +39,42 @@ class TestRapl:
             RaplMeter(tmp_path)
         (tmp_path / "intel-rapl:0").mkdir()
         with pytest.raises(SensorError, match=r"cannot read .*intel-rapl:0/name"):
+            RaplMeter(tmp_path)
+
+    def test_domains_of_a_socket_that_show_one_counter_count_once(self, tmp_path: Path) -> None:
+        for die in range(2):
+            folder = tmp_path / f"intel-rapl:{die}"
+            sensors.write(folder / "name", f"package-0-die-{die}")
+            sensors.write(folder / "max_energy_range_uj", "262143328850")
+            sensors.write(folder / "energy_uj", "4711")
+        meter = RaplMeter(tmp_path)
+        assert meter.describe() == {
+            "domains": "package-0-die-0",
+            "mirrors": "package-0-die-1 shows the counter of package-0-die-0",
+        }
+
+    def test_domains_of_one_name_that_differ_are_both_counted(self, tmp_path: Path) -> None:
+        machine = Machine()
+        for number, offset in enumerate((1_000_000, 9_000_000_000)):
+            folder = tmp_path / f"intel-rapl:{number}"
+            sensors.write(folder / "name", "package-0")
+            sensors.write(folder / "max_energy_range_uj", "262143328850")
+            machine.counter(folder / "energy_uj", share=0.5, offset=offset, wrap=262_143_328_850)
+        with machine.running():
+            time.sleep(0.05)
+            meter = RaplMeter(tmp_path)
+            assert meter.describe() == {"domains": "package-0+package-0"}
+            before = time.monotonic()
+            with meter.window() as window:
+                time.sleep(0.3)
+            after = time.monotonic()
+        joules = machine.joules(after) - machine.joules(before)
+        assert window.energy_mj / 1e3 == pytest.approx(joules, rel=0.1)
+
+    def test_links_that_a_container_hides(self, tmp_path: Path) -> None:
+        (tmp_path / "intel-rapl:0").symlink_to("../devices/virtual/powercap/intel-rapl/intel-rapl:0")
+        message = r"a container hides it; mount it \(docker run -v .*/powercap/intel-rapl:/powercap:ro\)"
+        with pytest.raises(SensorError, match=message):
             RaplMeter(tmp_path)
 
     def test_no_permission_comes_with_its_remedy(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,6 +133,27 @@ class Bench:
         flicker = 1 + self.noise * self.draw.standard_normal()
         window.energy_mj = 1e3 * (self.idle_w * window.seconds * flicker + self.joules - joules)
         self.lengths.append(window.seconds)
+
+
+class TestPowerBound:
+    def test_a_reading_that_no_such_device_draws_is_refused(self) -> None:
+        bench = Bench(5000.0)
+        protocol = TimingProtocol(energy_windows=2, energy_window_s=0.05)
+        most_w = load_profile("raspberry_pi_4").most_w
+        assert most_w == 45.0
+        with pytest.raises(SensorError, match=r"bench: 5\.\d*e\+03 W, more than the 45 W .*mW read as W"):
+            metered_energy(bench.run, LATENCY, bench, protocol, most_w=most_w)
+
+    def test_the_check_of_a_device_refuses_it_too(self, tmp_path: Path) -> None:
+        now = time.time()
+        rows = "".join(f"{now + dt:.3f},5000\n" for dt in range(-2, 60))
+        (tmp_path / "power.csv").write_text("time,watts\n" + rows)
+        options = {"path": str(tmp_path / "power.csv"), "interval_s": 1.0}
+        profile = load_profile("local").model_copy(update={"meter": PluginSpec(name="trace-file", options=options)})
+        assert profile.most_w == 1500.0
+        found = next(f for f in check_device(profile).findings if f.subject == "sensor")
+        assert found.state == "failed"
+        assert "5e+03 W, more than the 1500 W" in found.seen
 
 
 class TestEnergyLoop:

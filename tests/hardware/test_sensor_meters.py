@@ -10,13 +10,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from nasopt.errors import MeasurementError, SensorError, WindowError
+from nasopt.errors import MeasurementError, SensorError, UsageError, WindowError
 from nasopt.hardware.agent.refusals import SensorRefusedError, WindowRefusedError
 from nasopt.hardware.agent.sampling import Sampler
 from nasopt.hardware.meters import EnergyMeter, IioMeter, Ina3221Meter, PiPmicMeter, RaplMeter, TraceFileMeter
+from nasopt.hardware.options import build
+from nasopt.spec.hardware import PluginSpec
 from nasopt.testing import MeterSuite
 from tests.hardware import sensors
 from tests.hardware.sensors import Machine, write
@@ -409,17 +412,76 @@ class TestTraceFileRefusals:
             ("{0},8\n{1},eight\n{2},8", "'[^']*,eight' is not understood"),
             ("2026-01-31T12:00:00,8\n{2},8", "no offset from UTC"),
             ("{1},8\n{0},8\n{2},8", "do not rise"),
+            (
+                "{0},8\n{0},8\n{2},8",
+                r"1 of 3 rows in .* repeat the time .*: its clock shows steps of 61 s",
+            ),
+            (
+                "{0},8\n{1},inf\n{2},8",
+                r"meter\.csv:3: .*,inf' is not understood: 'inf' is no finite number",
+            ),
+            ("{0},8\n{1},1e400\n{2},8", r"meter\.csv:3: .*'1e400' is no finite number"),
+            ("{0},8\n{1},nan\n{2},8", "'nan' is no finite number"),
+            ("{0},8\n{1},8_0\n{2},8", "'8_0' is no finite number"),
+            ("{0},8\n{1},5,0\n{2},8", r"meter\.csv:3: .*3 cells below a header of 2 \(a decimal comma\?\)"),
+            ("{0},8\n{1}\n{2},8", r"meter\.csv:3: .*1 cells below a header of 2"),
+            ('{0},"5,0"\n{2},8', r"meter\.csv:2: .*'5,0' is no finite number"),
+            ("{0}000,8\n{2}000,8", r"looks like milliseconds since 1970.*set the option time_unit to ms"),
+            ("{0}000000,8\n{2}000000,8", r"looks like microseconds since 1970.*set the option time_unit to us"),
             ("{0},0\n{1},0\n{2},0", "0 J in a window"),
         ],
     )
     def test_rows_that_say_nothing(self, rows: str, message: str, tmp_path: Path) -> None:
         now = time.time()
-        times = [f"{now + dt:.3f}" for dt in (-1.0, 0.0, 60.0)]
+        times = [f"{now + dt:.0f}" for dt in (-1.0, 0.0, 60.0)]
         path = write(tmp_path / "meter.csv", "time,watts\n" + rows.format(*times))
         meter = TraceFileMeter(path, interval_s=100.0, patience_s=0.0)
         meter.shortest_s = 0.0
         with pytest.raises(SensorError, match=message), meter.window():
             time.sleep(0.01)
+
+    @pytest.mark.parametrize(
+        ("header", "row", "options"),
+        [
+            ("time,watts", "{s},8.0", {}),
+            ("t (ms),p [mW]", "{ms},8000", {"time": "t (ms)", "watts": "p [mW]"}),
+            ("time_us,power_uW", "{us},8e6", {"time": "time_us", "watts": "power_uW"}),
+            ("time,power", "{s},8000", {"watts": "power", "watts_unit": "mW"}),
+            ("time,Current (mA),Voltage (mV)", "{s},2000,4000", {"volts": "Voltage (mV)", "amperes": "Current (mA)"}),
+            ("time,volts,amperes", "{s},4,2e6", {"amperes_unit": "uA"}),
+            ("time,milliamps,V", "{s},2000,4.0", {"volts": "V", "amperes": "milliamps"}),
+            ("t,w,", "{ms},8.0,", {"time": "t", "watts": "w", "time_unit": "ms"}),
+            ("time\twatts", "{s}\t8.0", {"delimiter": "\\t"}),
+            ("time;watts", "{s};8.0", {"delimiter": ";"}),
+        ],
+    )
+    def test_units_by_header_or_option(self, header: str, row: str, options: dict[str, Any], tmp_path: Path) -> None:
+        now = time.time()
+        rows = [row.format(s=repr(t), ms=repr(t * 1e3), us=repr(t * 1e6)) for t in (now - 2, now + 60)]
+        path = write(tmp_path / "meter.csv", "\n".join([header, *rows]))
+        meter = TraceFileMeter(path, interval_s=100.0, **options)
+        meter.shortest_s = 0.0
+        with meter.window() as window:
+            time.sleep(0.05)
+        assert window.energy_mj == pytest.approx(8000 * window.seconds)
+        assert " in " in str(meter.describe()["power"])
+
+    @pytest.mark.parametrize(
+        ("header", "options", "message"),
+        [
+            ("time,p_mW", {"watts": "p_mW", "watts_unit": "W"}, "watts_unit says W, and the column 'p_mW' mW"),
+            ("time,watts", {"watts_unit": "mA"}, "'mA' is no unit of watts; expected one of nW, uW, mW, W, kW"),
+            ("time,watts", {"delimiter": ";;"}, "option delimiter: expected one sign between columns"),
+            ("time,watts", {"delimiter": "\\n"}, "option delimiter"),
+            ("time,watts", {"interval_s": 0}, "option interval_s: expected greater than 0|interval_s.*greater than 0"),
+            ("time,watts", {"interval_s": float("nan")}, "option interval_s"),
+            ("time,watts", {"patience_s": -1}, "option patience_s"),
+        ],
+    )
+    def test_options_that_are_none(self, header: str, options: dict[str, Any], message: str, tmp_path: Path) -> None:
+        path = write(tmp_path / "meter.csv", header)
+        with pytest.raises((UsageError, SensorError), match=message):
+            build("meter", PluginSpec(name="trace-file", options={"path": str(path), **options}))
 
     def test_iso_times(self, tmp_path: Path) -> None:
         now = datetime.now(UTC)

@@ -6,6 +6,7 @@ import dataclasses
 import itertools
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,48 @@ from nasopt.errors import (
     StudyNotFoundError,
     UsageError,
 )
-from nasopt.records import Cost, StudyKeys, TrialKeys
+from nasopt.records import Cost, Outcome, StudyKeys, TrialKeys
 from nasopt.study import find_study, find_views, open_study, run
 from nasopt.study.claims import slot_seed
 from nasopt.study.events import Event, TrialEnded, TrialStarted
 from tests.study.stand_in import LIGHTER, StandIn, diverge, make_spec
+
+
+class WithMeter(StandIn):
+    """A stand-in on a device whose meter can be changed."""
+
+    reading: dict[str, str]
+
+    def facts(self) -> Mapping[str, Any]:
+        device = {"name": "bench", "description": "", "backend": "onnxruntime", "provenance": "measured", "remedy": ""}
+        return {"devices": [device | {"meter": "trace-file", "reading": self.reading}]}
+
+    def evaluate(self, params: Mapping[str, Any]) -> Outcome:
+        outcome = super().evaluate(params)
+        energy = Cost(value=7.0, ci95=(7.0, 7.0), provenance="measured")
+        return dataclasses.replace(outcome, costs={**outcome.costs, "energy_mj": energy})
+
+
+@pytest.mark.parametrize(
+    ("now", "told"),
+    [
+        ({"path": "b.csv", "power": "watts in W"}, "path was 'a.csv', now 'b.csv'"),
+        ({"path": "a.csv", "power": "watts in mW"}, "power was 'watts in W', now 'watts in mW'"),
+        ({"path": "a.csv"}, "power was 'watts in W', now None"),
+    ],
+)
+def test_a_reading_by_another_meter_is_refused(tmp_path: Path, now: dict[str, str], told: str) -> None:
+    url, objectives = f"sqlite:///{tmp_path}/a.db", ["accuracy", {"metric": "energy_mj"}]
+    meter = {"meter": {"name": "trace-file", "options": {"path": "x.csv"}}}
+    spec, more = (make_spec(url, objectives=objectives, hardware=meter, study__trials=n) for n in (1, 2))
+    problem = WithMeter(spec)
+    problem.reading = {"path": "a.csv", "power": "watts in W"}
+    run(spec, problem=problem)
+    assert run(spec, problem=problem).finished == 1
+    problem.reading = now
+    with pytest.raises(StudyChangedError, match=f"energy of study 'stand-in' on bench was read in another .*{told}"):
+        run(more, problem=problem)
+    assert run(more, problem=problem, allow_changes=True).finished == 2
 
 
 def trials_of(result: Any) -> list[optuna.trial.FrozenTrial]:

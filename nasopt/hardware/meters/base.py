@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from typing import Protocol, runtime_checkable
+from typing import Annotated, Protocol, runtime_checkable
+
+from pydantic import Field
 
 from nasopt.hardware.agent.windows import FULL_WINDOW_UPDATES, LEAST_UPDATES, Window, refuse_short
 from nasopt.records import Provenance
 
-__all__ = ["FULL_WINDOW_UPDATES", "LEAST_UPDATES", "EnergyMeter", "LoadModel", "Paced", "Window", "refuse_short"]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+"""A span of time, as an option of a meter."""
+
+__all__ = [
+    "FULL_WINDOW_UPDATES",
+    "LEAST_UPDATES",
+    "EnergyMeter",
+    "LoadModel",
+    "Paced",
+    "Seconds",
+    "Window",
+    "refuse_short",
+]
 
 
 @runtime_checkable

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nasopt.hardware.agent.sensor_ina3221 import DRIVERS
+from nasopt.hardware.meters.base import Seconds
 from nasopt.hardware.meters.sensor import SensorMeter
 
 
@@ -14,7 +15,7 @@ class Ina3221Meter(SensorMeter):
 
     name = "ina3221"
 
-    def __init__(self, rails: Sequence[str] = (), root: Path = DRIVERS, interval_s: float = 0.1) -> None:
+    def __init__(self, rails: Sequence[str] = (), root: Path = DRIVERS, interval_s: Seconds = 0.1) -> None:
         """Finds the rails.
 
         Args:

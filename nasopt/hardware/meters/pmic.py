@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from nasopt.hardware.meters.base import Seconds
 from nasopt.hardware.meters.sensor import SensorMeter
 
 
@@ -13,7 +14,7 @@ class PiPmicMeter(SensorMeter):
     name = "pi5-pmic"
 
     def __init__(
-        self, total: Literal["rails", "fit"] = "rails", command: str = "vcgencmd", interval_s: float = 0.2
+        self, total: Literal["rails", "fit"] = "rails", command: str = "vcgencmd", interval_s: Seconds = 0.2
     ) -> None:
         """Reads the rails once.
 

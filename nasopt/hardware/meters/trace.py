@@ -3,51 +3,64 @@
 from __future__ import annotations
 
 import csv
+import math
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+from pydantic import Field
 
-from nasopt.errors import SensorError, WindowError
-from nasopt.hardware.meters.base import LEAST_UPDATES, Window, refuse_short
+from nasopt.errors import SensorError, UsageError, WindowError
+from nasopt.hardware.meters.base import LEAST_UPDATES, Seconds, Window, refuse_short
+from nasopt.hardware.meters.trace_units import scale_of
 from nasopt.hardware.refusals import translated
 from nasopt.records import Provenance
 
 _LOOK_BACK_BYTES = 1 << 16
 _LARGEST_LOSS = 0.01
 _POLL_S = 0.05
+_NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*", re.ASCII)
+_TABS = ("\\t", "tab")
+_SINCE_1970 = ((1e17, "nanoseconds", "ns"), (1e14, "microseconds", "us"), (3e10, "milliseconds", "ms"))
+"""From these sizes on, times since 1970 are not in seconds: 3e10 s is the year 2920."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Columns:
-    """Places in a row of the file."""
+    """Places in a row of the file, and what its figures are multiplied by for seconds, watts, volts and amperes."""
 
+    count: int
     time: int
-    watts: int | None
-    volts: int | None
-    amperes: int | None
+    time_scale: float
+    power: tuple[tuple[int, float], ...]
+    """Factors of the power: watts, or volts and amperes."""
 
     def power_w(self, row: list[str]) -> float:
-        if self.watts is not None:
-            return float(row[self.watts])
-        assert self.volts is not None
-        assert self.amperes is not None
-        return float(row[self.volts]) * float(row[self.amperes])
+        return math.prod(_number(row[place]) * scale for place, scale in self.power)
 
-    @property
-    def last(self) -> int:
-        return max(i for i in (self.time, self.watts, self.volts, self.amperes) if i is not None)
+    def time_s(self, row: list[str]) -> float:
+        """Seconds since 1970."""
+        text = row[self.time]
+        if _NUMBER.fullmatch(text):
+            return _number(text) * self.time_scale
+        moment = datetime.fromisoformat(text.strip())
+        if moment.tzinfo is None:
+            raise ValueError(f"the time {text!r} has no offset from UTC")
+        return moment.timestamp()
 
 
 class TraceFileMeter:
     """Power over time from a CSV file that grows while the meter runs: time and watts, or volts and amperes.
 
-    The file's first row names its columns. Times are seconds since 1970 or ISO 8601 with their offset from UTC. A
-    window is found in the file by the clock, so the clocks of meter and host must agree, or their difference be told.
+    The file's first row names its columns, and may name their units. Times are seconds since 1970 or ISO 8601 with
+    their offset from UTC. A window is found in the file by the clock, so the clocks of meter and host must agree, or
+    their difference be told.
     """
 
     name = "trace-file"
@@ -61,31 +74,40 @@ class TraceFileMeter:
         volts: str = "volts",
         amperes: str = "amperes",
         delimiter: str = ",",
-        clock_offset_s: float = 0.0,
-        interval_s: float = 0.1,
-        patience_s: float = 10.0,
+        clock_offset_s: Annotated[float, Field(allow_inf_nan=False)] = 0.0,
+        interval_s: Seconds = 0.1,
+        patience_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 10.0,
+        time_unit: str | None = None,
+        watts_unit: str | None = None,
+        volts_unit: str | None = None,
+        amperes_unit: str | None = None,
     ) -> None:
         """Reads the names of the columns.
 
         Args:
             path: the CSV file.
             time: name of the column of times; likewise `watts`, or `volts` and `amperes` where there is no such column.
-            watts: in watts.
-            volts: in volts.
-            amperes: in amperes.
-            delimiter: between columns.
+            watts: a power.
+            volts: a voltage.
+            amperes: a current.
+            delimiter: between columns; `\\t` or `tab` for tabs.
             clock_offset_s: what the meter's clock shows more than this host's, in seconds.
             interval_s: time between two rows.
             patience_s: how long to wait for rows that the meter has not yet written.
+            time_unit: `s`, `ms`, `us` or `ns`; the header's if left out (`t (ms)`), else seconds. Likewise the others.
+            watts_unit: `W`, `mW`, `uW`.
+            volts_unit: `V`, `mV`, `uV`.
+            amperes_unit: `A`, `mA`, `uA`.
 
         Raises:
-            SensorError: the file cannot be read or lacks such columns.
+            UsageError: the delimiter is no single sign.
+            SensorError: the file cannot be read, lacks such columns, or names another unit than the option.
         """
-        self._path, self._delimiter = path, delimiter
+        self._path, self._delimiter = path, _delimiter(delimiter)
         self._offset_s, self._patience_s = clock_offset_s, patience_s
         names = self._header()
-        self._columns = _columns(names, path, time, watts, volts, amperes)
-        self._read = watts if self._columns.watts is not None else f"{volts} x {amperes}"
+        units = {time: time_unit, watts: watts_unit, volts: volts_unit, amperes: amperes_unit}
+        self._columns, self._read = _columns(names, path, (time, watts, volts, amperes), units)
         self.update_s, self.shortest_s = interval_s, LEAST_UPDATES * interval_s
 
     def describe(self) -> dict[str, str | int | float]:
@@ -132,6 +154,8 @@ class TraceFileMeter:
         deadline = time.monotonic() + self._patience_s
         while True:
             times, watts = self._rows(begin)
+            if times:
+                self._check_unit(times[-1])
             if times and times[-1] >= end:
                 return times, watts
             if time.monotonic() > deadline:
@@ -142,6 +166,16 @@ class TraceFileMeter:
                 )
             time.sleep(_POLL_S)
 
+    def _check_unit(self, moment: float) -> None:
+        """Raises SensorError where a time cannot be seconds since 1970."""
+        for least, name, unit in _SINCE_1970:
+            if moment >= least:
+                raise SensorError(
+                    f"{self.name}: the time {moment:.0f} in {self._path} looks like {name} since 1970, and was to be "
+                    "seconds",
+                    f"set the option time_unit to {unit}",
+                )
+
     def _rows(self, begin: int) -> tuple[list[float], list[float]]:
         try:
             with self._path.open("rb") as file:
@@ -151,24 +185,52 @@ class TraceFileMeter:
             raise self._unreadable(error) from error
         lines = text[: text.rfind("\n") + 1].splitlines()[1:]  # the first is cut or the header, the last unfinished
         times, watts = [], []
-        for row in csv.reader(lines, delimiter=self._delimiter):
-            if len(row) <= self._columns.last:
+        try:
+            rows = list(csv.reader(lines, delimiter=self._delimiter))
+        except csv.Error as error:
+            raise SensorError(f"{self._path} is no text with columns: {error}", "let the meter write CSV") from error
+        for number, row in enumerate(rows, start=1):
+            if not any(cell.strip() for cell in row) or row[0].startswith("#"):
                 continue
             try:
-                times.append(_unix(row[self._columns.time]))
+                self._check_width(row)
+                times.append(self._columns.time_s(row))
                 watts.append(self._columns.power_w(row))
             except ValueError as error:
+                where = f"{self._path}:{self._lines_before(begin) + 1 + number}"
                 raise SensorError(
-                    f"{self._path}: the row {self._delimiter.join(row)!r} is not understood: {error}",
-                    "expected numbers, and times in seconds since 1970 or as 2026-01-31T12:00:00.5+00:00",
+                    f"{where}: the row {self._delimiter.join(row)[:80]!r} is not understood: {error}",
+                    "expected finite numbers with a decimal point, and times in seconds since 1970 or as "
+                    "2026-01-31T12:00:00.5+00:00",
                 ) from error
         return times, watts
+
+    def _check_width(self, row: list[str]) -> None:
+        """Raises ValueError where a row has other cells than the header; empty ones at its end do no harm."""
+        cells = len(row) - (len(row) > self._columns.count and not any(c.strip() for c in row[self._columns.count :]))
+        if cells < self._columns.count or any(c.strip() for c in row[self._columns.count :]):
+            comma = " (a decimal comma?)" if self._delimiter == "," and cells > self._columns.count else ""
+            raise ValueError(f"{cells} cells below a header of {self._columns.count}{comma}")
+
+    def _lines_before(self, place: int) -> int:
+        """Whole lines before a byte of the file."""
+        with self._path.open("rb") as file:
+            return file.read(place).count(b"\n")
 
     def _joules(self, all_times: list[float], all_watts: list[float], start: float, end: float) -> float:
         times, watts = np.asarray(all_times), np.asarray(all_watts)
         steps = np.diff(times)
-        if (steps <= 0).any():
+        if (steps < 0).any():
             raise SensorError(f"{self.name}: the times in {self._path} do not rise", "one meter writes to one file")
+        if (steps == 0).any():
+            finest = f"shows steps of {steps[steps > 0].min():.3g} s" if (steps > 0).any() else "stands still"
+            repeated = (
+                f"{int((steps == 0).sum())} of {len(times)} rows in {self._path} repeat the time of the row before"
+            )
+            raise SensorError(
+                f"{self.name}: {repeated}: its clock {finest}",
+                "let the meter write its times with more digits, or fewer rows",
+            )
         if times[0] > start:
             raise SensorError(
                 f"{self.name}: {self._path} begins {times[0] - start:.3g} s after the window",
@@ -193,25 +255,45 @@ class TraceFileMeter:
             )
 
 
-def _columns(names: list[str], path: Path, when: str, watts: str, volts: str, amperes: str) -> _Columns:
+def _columns(
+    names: list[str], path: Path, wanted: tuple[str, str, str, str], units: dict[str, str | None]
+) -> tuple[_Columns, str]:
+    """Where `wanted` (time, watts, volts, amperes) stand, with their units; and what is read, in words."""
+    when, watts, volts, amperes = wanted
     place = {name: i for i, name in enumerate(names)}
     if when in place and watts in place:
-        return _Columns(time=place[when], watts=place[watts], volts=None, amperes=None)
-    if when in place and volts in place and amperes in place:
-        return _Columns(time=place[when], watts=None, volts=place[volts], amperes=place[amperes])
-    raise SensorError(
-        f"{path} has the columns {', '.join(names) or 'none'}; expected {when!r} and either {watts!r} or {volts!r} and "
-        f"{amperes!r}",
-        "name its columns by the options time, watts, volts and amperes",
+        read = [("watts", watts)]
+    elif when in place and volts in place and amperes in place:
+        read = [("volts", volts), ("amperes", amperes)]
+    else:
+        raise SensorError(
+            f"{path} has the columns {', '.join(names) or 'none'}; expected {when!r} and either {watts!r} or {volts!r} "
+            f"and {amperes!r}",
+            "name its columns by the options time, watts, volts and amperes",
+        )
+    scales = [(name, *scale_of(quantity, name, units[name])) for quantity, name in read]  # type: ignore[arg-type]
+    columns = _Columns(
+        count=len(names),
+        time=place[when],
+        time_scale=scale_of("time", when, units[when])[1],
+        power=tuple((place[name], scale) for name, _, scale in scales),
     )
+    return columns, " x ".join(f"{name} in {unit}" for name, unit, _ in scales)
 
 
-def _unix(text: str) -> float:
-    """Seconds since 1970."""
-    try:
-        return float(text)
-    except ValueError:
-        moment = datetime.fromisoformat(text.strip())
-    if moment.tzinfo is None:
-        raise ValueError(f"the time {text!r} has no offset from UTC")
-    return moment.timestamp()
+def _delimiter(given: str) -> str:
+    """A tab where it is spelt out, else the one sign that stands between columns."""
+    sign = "\t" if given in _TABS else given
+    if len(sign) != 1 or sign.isalnum() or sign in '".-+\r\n':
+        raise UsageError(
+            f"meter trace-file: option delimiter: expected one sign between columns, such as ';', or tab, not {given!r}"
+        )
+    return sign
+
+
+def _number(text: str) -> float:
+    """A finite decimal number; `1_0`, `inf` and `nan` are none."""
+    value = float(text) if _NUMBER.fullmatch(text) else math.nan
+    if not math.isfinite(value):
+        raise ValueError(f"{text.strip()!r} is no finite number")
+    return value

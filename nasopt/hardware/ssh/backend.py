@@ -75,6 +75,11 @@ class SshBackend:
         """Name of the energy meter in use."""
         return self.profile.meter.name
 
+    @property
+    def reading(self) -> dict[str, Any]:
+        """Options of the meter; what it says of itself only the device knows."""
+        return dict(self.profile.meter.options)
+
     def signature(self) -> dict[str, Any]:
         """What a figure depends on beside graph and protocol; asks the device, the first time.
 
@@ -172,17 +177,19 @@ class SshBackend:
             provider=taken["facts"]["provider"],
             runtime=taken["facts"]["runtime"],
             latency=latency,
-            energy=_energy(taken["windows"][index], taken["meter"]),
+            energy=_energy(taken["windows"][index], taken["meter"], self.profile.most_w),
             peak_memory_mb=peak / 1e6 if peak else estimated_mb,
             memory_provenance="measured" if peak else "estimated",
             seconds=seconds,
         )
 
 
-def _energy(windows: Sequence[Mapping[str, float]] | None, meter: Mapping[str, Any] | None) -> Energy | None:
+def _energy(
+    windows: Sequence[Mapping[str, float]] | None, meter: Mapping[str, Any] | None, most_w: float
+) -> Energy | None:
     if windows is None or meter is None:
         return None
-    return energy_of_windows(windows, meter["name"], meter["provenance"])
+    return energy_of_windows(windows, meter["name"], meter["provenance"], most_w)
 
 
 def _longest_s(models: int, protocol: TimingProtocol) -> float:
