@@ -72,6 +72,7 @@ __all__ = [
     "write_report",
 ]
 __getattr__ = lazy.attributes(__name__, _HOMES)
+lazy.keep_callable(__name__, _HOMES)  # `nasopt.export` is a package and a function
 
 
 def __dir__() -> list[str]:

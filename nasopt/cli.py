@@ -182,10 +182,12 @@ def status(
 ) -> None:
     """Show how far studies and contests are and what they have cost; all that are here if none is named."""
     from nasopt.report import status_table
-    from nasopt.study import find_views, study_json
+    from nasopt.study import find_views
 
     views = find_views(studies or [], storage)
     if as_json:
+        from nasopt.study import study_json
+
         _print_json([study_json(view) for view in views])
     else:
         asked_for = any(view.name in (studies or []) for view in views if view.contest)  # a member, by its own name
@@ -235,7 +237,7 @@ def compare(
     to: Annotated[Path | None, typer.Option(help="Folder for figures.")] = None,
 ) -> None:
     """Compare studies, or trials of one study."""
-    from nasopt.report import Comparison, compare_trials, compare_views, comparison_table, write_comparison_figures
+    from nasopt.report import Comparison, compare_trials, compare_views, comparison_table
     from nasopt.study import find_views
 
     views = find_views(studies, storage)
@@ -245,6 +247,8 @@ def compare(
         raise UsageError("--to writes the figures that compare studies, and --trial compares trials; leave one out")
     compared = compare_trials(views[0], trial) if trial else compare_views(views)
     if to is not None and isinstance(compared, Comparison):
+        from nasopt.report import write_comparison_figures
+
         write_comparison_figures(views, compared, to)
     if as_json:
         _print_json(compared.to_json())

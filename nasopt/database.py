@@ -14,6 +14,7 @@ from filelock import FileLock
 from platformdirs import user_state_path
 
 from nasopt.errors import DatabaseError, UsageError
+from nasopt.schema import quick_check
 from nasopt.urls import expand as expand
 from nasopt.urls import redact as redact
 from nasopt.urls import sqlite_file as sqlite_file
@@ -85,7 +86,7 @@ def open_storage(url: str, *, create: bool = True) -> BaseStorage:
     if file is not None and not file.exists() and not create:
         raise DatabaseError(f"no database at {file}; run a study first or name another with --storage")
     _require_writable(file)
-    with database_errors(url), _creation_lock(url):
+    with database_errors(url), _creation_lock(url), quick_check():
         storage = RDBStorage(_with_driver(url), engine_kwargs=_engine_options(file))
         if file is not None:
             _tune_sqlite(storage)

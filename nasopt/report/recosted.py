@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import stats
 
 from nasopt.errors import UsageError
 from nasopt.metrics import DEVICE_METRICS, split_metric
@@ -205,6 +204,8 @@ def _ranks(table: np.ndarray[Any, np.dtype[np.float64]]) -> tuple[float, float]:
     """Spearman and Kendall's tau-b of two columns; not a number where one does not vary."""
     if len(table) < 2 or (table == table[0]).all(axis=0).any():
         return float("nan"), float("nan")
+    from scipy import stats  # a second of processor, for which nobody else should pay
+
     return float(stats.spearmanr(table[:, 0], table[:, 1])[0]), float(stats.kendalltau(table[:, 0], table[:, 1])[0])
 
 

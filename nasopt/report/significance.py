@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import stats
 
 from nasopt.report.view import Array
 
@@ -27,6 +26,8 @@ def paired_p(first: Sequence[float], second: Sequence[float]) -> float:
     sizes = np.abs(differences)
     if not sizes.any():
         return 1.0
+    from scipy import stats  # a second of processor, for which nobody else should pay
+
     plain = len(np.unique(sizes)) == len(sizes) and sizes.all()
     if plain and len(sizes) <= _EXACT:
         return float(stats.wilcoxon(differences, method="exact").pvalue)
@@ -60,4 +61,6 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 def average_ranks(scores: Array) -> Array:
     """Mean rank over the rows of scores (runs, methods), 1 for the highest; ties share theirs. [Friedman1937]"""
+    from scipy import stats
+
     return np.asarray(stats.rankdata(-np.round(scores, _DECIMALS), axis=1).mean(axis=0))
