@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import json
 import logging
+import math
 import os
 import sys
 from collections.abc import Iterable, Iterator
@@ -15,6 +16,7 @@ import typer
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
+from nasopt.errors import UsageError
 from nasopt.printable import printable
 from nasopt.urls import redact
 
@@ -98,3 +100,37 @@ def complain(text: str) -> None:
 def console(*, stderr: bool = False) -> Console:
     """Standard output, or standard error, as rich writes it."""
     return _Console(soft_wrap=False, stderr=stderr)
+
+
+def shapes_by_name(texts: Iterable[str]) -> dict[str, tuple[int, ...]]:
+    """Sizes of inputs from texts such as `image=1x3x224x224`; the last `=` separates, since names may hold one.
+
+    Raises:
+        UsageError: a text has another form.
+    """
+    found = {}
+    for text in texts:
+        name, equals, sizes = text.rpartition("=")
+        parts = sizes.lower().split("x")
+        if not (name and equals and all(part.isascii() and part.isdigit() for part in parts)):
+            raise UsageError(f"--shape {text}: expected NAME=SIZExSIZE..., such as image=1x3x224x224 or height=48")
+        found[name] = tuple(map(int, parts))
+    return found
+
+
+def numbers_by_name(texts: Iterable[str]) -> dict[str, float]:
+    """Values of inputs from texts such as `sr=16000`.
+
+    Raises:
+        UsageError: a text has another form.
+    """
+    found = {}
+    for text in texts:
+        name, equals, number = text.rpartition("=")
+        try:
+            found[name] = float({"true": "1", "false": "0"}.get(number.lower(), number))
+        except ValueError:
+            found[name] = math.nan
+        if not (name and equals and math.isfinite(found[name])):
+            raise UsageError(f"--input {text}: expected NAME=NUMBER, such as sr=16000")
+    return found

@@ -277,12 +277,24 @@ def measure(
     device: Annotated[str | None, typer.Option(help="Device profile, by name or path; local if left out.")] = None,
     meter: Annotated[str | None, typer.Option(help="Energy meter; the profile's own if left out.")] = None,
     trial: Annotated[int | None, typer.Option(help="Time this trial's routed network over real inputs.")] = None,
+    shape: Annotated[
+        list[str] | None,
+        typer.Option(help="Sizes of an input, or of an open dimension: x=1x3x224x224, height=48. Again for each."),
+    ] = None,
+    number: Annotated[
+        list[str] | None,
+        typer.Option("--input", help="Value of an input that is one number: sr=16000. Again for each."),
+    ] = None,
+    largest_mb: Annotated[
+        float | None, typer.Option(help="Bound of one tensor in 10^6 bytes; 1024 if left out.")
+    ] = None,
     storage: Storage = None,
     as_json: Json = False,
 ) -> None:
     """Take latency, energy and memory of an ONNX model, or time a trial's routed network over a stream of inputs."""
     from dataclasses import asdict
 
+    from nasopt.arguments import numbers_by_name, shapes_by_name
     from nasopt.hardware import measure as measure_model
     from nasopt.hardware import measurement_table
 
@@ -290,7 +302,8 @@ def measure(
         _measure_trial(model, trial, device, storage, meter=meter, as_json=as_json)
         return
     with quiet_output(as_json):  # runtimes print from C
-        taken = measure_model(model, device or "local", meter=meter)
+        shapes, values = shapes_by_name(shape or []), numbers_by_name(number or [])
+    taken = measure_model(model, device or "local", meter=meter, shapes=shapes, values=values, largest_mb=largest_mb)
     if as_json:
         _print_json(asdict(taken))
     else:

@@ -129,7 +129,7 @@ class ExportedModel:
 
     path: Path
     inputs: tuple[tuple[str, tuple[int, ...]], ...]
-    """Name and shape of each float32 input, batch first."""
+    """Name and shape of each input, batch first."""
     structure: str
     """Hash of all that a cost may depend on, weights not among it: see `hardware.structure_hash`."""
     size_bytes: int
@@ -139,7 +139,7 @@ class ExportedModel:
     @property
     def batch(self) -> int:
         """Number of inputs that one run handles."""
-        return self.inputs[0][1][0]
+        return next((shape[0] for _, shape in self.inputs if shape), 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from pydantic import ValidationError
 
-from nasopt.errors import UsageError
+from nasopt.errors import MeasurementError, UsageError
 from nasopt.hardware.calibrated import calibrated
 from nasopt.hardware.host import device_lock
 from nasopt.hardware.options import build
@@ -107,24 +107,50 @@ def measure(
     *,
     protocol: TimingProtocol | None = None,
     meter: str | PluginSpec | None = None,
+    shapes: Mapping[str, Sequence[int]] | None = None,
+    values: Mapping[str, float] | None = None,
+    largest_mb: float | None = None,
 ) -> Measurement:
-    """Take the cost of any ONNX graph with float32 inputs of fixed shape.
+    """Take the cost of any ONNX graph whose inputs are tensors of numbers.
+
+    Floating-point inputs are standard normal draws, 8-bit ones random; wider integers are 1, or 0 where the graph does
+    not run on 1. An open first dimension is a batch of 1, which the measurement remarks.
 
     Args:
         model: path of the ONNX file.
         device: name of a device profile, or path of one.
         protocol: how to time it; the profile's own if left out.
         meter: energy meter; the profile's own if left out.
+        shapes: sizes of inputs by name, or (one number) of an open dimension by its name.
+        values: what inputs that hold a single number are set to, by name.
+        largest_mb: bound of one tensor in 10^6 bytes; 1024 if left out.
 
     Raises:
         UnknownPluginError: no such device, backend or meter.
         SpecError: the profile is not valid.
-        MeasurementError: the graph does not run there, or a reading cannot be trusted.
+        UsageError: an input or dimension that is named does not exist, or does not fit.
+        MeasurementError: the graph does not run there, is too large, or a reading cannot be trusted.
     """
-    from nasopt.hardware.structure import describe  # imports onnx, which a command that measures nothing can do without
+    # these import onnx, which a command that measures nothing can do without
+    from nasopt.hardware.preparing import prepared, refuse_large
+    from nasopt.hardware.structure import LARGEST_MB
 
-    profile = load_profile(device)
-    described = describe(Path(model))
-    backend = backend_for(profile, meter=meter)
-    with device_lock(profile):
-        return measure_all(backend, [described], protocol or profile.protocol.protocol())[0]
+    profile, path = load_profile(device), Path(model)
+    bound = LARGEST_MB if largest_mb is None else largest_mb
+    with prepared(path, shapes=shapes, values=values, largest_mb=bound) as found:
+        backend = backend_for(profile, meter=meter)
+        if backend.provenance == "measured":
+            refuse_large(found, path, bound)
+        with device_lock(profile):
+            try:
+                taken = measure_all(backend, [found.model], protocol or profile.protocol.protocol())[0]
+            except MeasurementError as error:
+                raise _renamed(error, found.model.path, path) from error
+    return replace(taken, remarks=(*found.remarks, *taken.remarks))
+
+
+def _renamed(error: MeasurementError, copy: Path, path: Path) -> MeasurementError:
+    """The same error under the name of the file that the user gave, where a copy of it was measured."""
+    if type(error) is MeasurementError and str(copy) in str(error):
+        return MeasurementError(str(error).replace(str(copy), str(path)))
+    return error

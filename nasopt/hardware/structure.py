@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import onnx
@@ -14,6 +15,26 @@ from nasopt.errors import MeasurementError
 from nasopt.hardware.structure_hash import structure_hash
 from nasopt.records import ExportedModel, Precision
 
+LARGEST_MB = 1024.0
+"""Bound of one tensor, in 10^6 bytes."""
+_KINDS = {
+    "sequence_type": "a sequence",
+    "optional_type": "an optional value",
+    "map_type": "a map",
+    "sparse_tensor_type": "a sparse tensor",
+    "nothing": "of no type",
+}
+_WIDTHS = {
+    getattr(onnx.TensorProto, name): width
+    for width, names in {
+        1: ("BOOL", "INT8", "UINT8"),
+        2: ("FLOAT16", "INT16", "UINT16"),
+        4: ("FLOAT", "INT32", "UINT32"),
+        8: ("DOUBLE", "INT64", "UINT64"),
+    }.items()
+    for name in names
+}
+"""Bytes of an element, by the types that inputs may have."""
 _EIGHT_BITS = (onnx.TensorProto.INT8, onnx.TensorProto.UINT8)
 
 
@@ -21,7 +42,8 @@ def describe(path: Path) -> ExportedModel:
     """Describe an ONNX file, of this project or not.
 
     Raises:
-        MeasurementError: the file cannot be read, or an input is not float32 of fixed shape.
+        MeasurementError: the file cannot be read, or an input is no tensor of numbers, of open shape, or larger than
+            10^9 bytes.
     """
     return described(load(path), path, path.stat().st_size)
 
@@ -64,26 +86,19 @@ def _external(path: Path, model: onnx.ModelProto, error: Exception) -> Measureme
     )
 
 
-def described(model: onnx.ModelProto, path: Path, size: int) -> ExportedModel:
+def described(model: onnx.ModelProto, path: Path, size: int, largest_mb: float = LARGEST_MB) -> ExportedModel:
     """The record of a graph that is stored at `path` in `size` bytes; see `describe`."""
     constants = {t.name for t in model.graph.initializer}
     inputs = []
     for value in model.graph.input:
         if value.name in constants:
             continue
-        tensor = value.type.tensor_type
-        if tensor.elem_type != onnx.TensorProto.FLOAT:
-            kind = onnx.TensorProto.DataType.Name(tensor.elem_type).lower()
-            raise MeasurementError(f"{path}: input {value.name!r} is {kind}; only float32 inputs are measured")
-        dims = [d.dim_value if d.HasField("dim_value") else (d.dim_param or "?") for d in tensor.shape.dim]
-        if bad := [d for d in dims if not isinstance(d, int) or d < 1]:
-            raise MeasurementError(
-                f"{path}: input {value.name!r} has a dynamic shape {dims} ({bad[0]!r} is not fixed); export it with "
-                "fixed shapes, for instance with onnxruntime.tools.make_dynamic_shape_fixed"
-            )
-        inputs.append((value.name, tuple(int(d) for d in dims)))
-    if not inputs or any(not shape for _, shape in inputs):
-        raise MeasurementError(f"{path}: expected at least one input with a batch dimension")
+        width = _width(value, path)
+        shape = _shape(value, path)
+        refuse_size(path, f"input {value.name!r}", shape, width, largest_mb)
+        inputs.append((value.name, shape))
+    if not inputs:
+        raise MeasurementError(f"{path} takes no input: what it computes is a constant; expected at least one input")
     return ExportedModel(
         path=path,
         inputs=tuple(inputs),
@@ -91,6 +106,59 @@ def described(model: onnx.ModelProto, path: Path, size: int) -> ExportedModel:
         size_bytes=size,
         precision=precision_of(model.graph),
     )
+
+
+def shown(sizes: Sequence[int | str]) -> str:
+    """A shape as people write it: 1x3x224x224."""
+    return "x".join(map(str, sizes)) or "a single number"
+
+
+def refuse_size(path: Path, what: str, shape: Sequence[int], width: int, largest_mb: float) -> None:
+    """Raises MeasurementError for a tensor of more than so many 10^6 bytes, before anything is allocated."""
+    if (takes_mb := math.prod(shape) * width / 1e6) > largest_mb:
+        raise MeasurementError(
+            f"{path}: {what} of shape {shown(shape)} takes {takes_mb:,.0f} MB; at most {largest_mb:,.0f} MB are "
+            "allowed for one tensor: raise it with --largest-mb (largest_mb in Python) if that is meant"
+        )
+
+
+def _width(value: onnx.ValueInfoProto, path: Path) -> int:
+    """Bytes of an element of an input."""
+    kind = value.type.WhichOneof("value") or "nothing"
+    if kind != "tensor_type":
+        raise MeasurementError(
+            f"{path}: input {value.name!r} is {_KINDS.get(kind, kind)}; only tensors are measured, so export the part "
+            "of the model that takes tensors"
+        )
+    number = value.type.tensor_type.elem_type
+    if number not in _WIDTHS:
+        name = onnx.TensorProto.DataType.Name(number).lower() if number else "of no type"
+        raise MeasurementError(
+            f"{path}: input {value.name!r} is {name}; inputs of 16 bits or more in floating point, integers of 8 to 64 "
+            "bits and booleans are measured"
+        )
+    return _WIDTHS[number]
+
+
+def _shape(value: onnx.ValueInfoProto, path: Path) -> tuple[int, ...]:
+    tensor, name = value.type.tensor_type, value.name
+    if not tensor.HasField("shape"):
+        raise MeasurementError(
+            f"{path}: input {name!r} has no shape; give it: --shape {name}=1x3x224x224, or export it with one"
+        )
+    dims = [d.dim_value if d.HasField("dim_value") else (d.dim_param or "?") for d in tensor.shape.dim]
+    if 0 in dims:
+        raise MeasurementError(
+            f"{path}: input {name!r} is {shown(dims)}: a size of 0 leaves nothing to run; export it with sizes of 1 "
+            "and more"
+        )
+    if bad := [d for d in dims if not isinstance(d, int) or d < 1]:
+        example = "x".join(str(d) if isinstance(d, int) and d > 0 else "1" for d in dims)
+        raise MeasurementError(
+            f"{path}: input {name!r} has a dynamic shape {shown(dims)} ({bad[0]!r} is not fixed); give it, for "
+            f"instance --shape {name}={example}, or export it with fixed shapes"
+        )
+    return tuple(int(d) for d in dims)
 
 
 def precision_of(graph: onnx.GraphProto) -> Precision:

@@ -380,18 +380,30 @@ def test_models_that_cannot_be_measured(nasopt: Nasopt, here: Path) -> None:
         graph = helper.make_graph([helper.make_node(operator, ["x"], ["y"])], "g", values[:1], values[1:])
         onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), here / name)
 
-    model("dynamic.onnx", "Relu", ["n", 3])
+    model("dynamic.onnx", "Relu", [3, "n"])
+    model("huge.onnx", "Relu", [1_000_000_000, 4])
     model("unknown.onnx", "Frobnicate", [1, 3])
     (here / "empty.onnx").write_bytes(b"")
     for name, pattern in (
         ("none.onnx", "none.onnx: No such file"),
         ("tiny.yaml", "tiny.yaml is not an ONNX model"),
         ("empty.onnx", "empty.onnx is not an ONNX model"),
-        ("dynamic.onnx", "input 'x' has a dynamic shape .*fixed"),
+        ("dynamic.onnx", "input 'x' has a dynamic shape 3xn .*--shape x=3x1"),
+        ("huge.onnx", "takes 16,000 MB; at most 1,024 MB are allowed .*--largest-mb"),
         ("unknown.onnx", "does not take unknown.onnx.*Frobnicate"),
     ):
         one_line(nasopt, 1, pattern, "measure", name)
     one_line(nasopt, 2, "no device named 'nope'; known: ", "measure", "dynamic.onnx", "--device", "nope")
+    for option, pattern in (
+        (("--shape", "x=3x"), "--shape x=3x: expected NAME=SIZExSIZE"),
+        (("--shape", "z=3x4"), "has no input 'z'; it has 'x', and open sizes called 'n'"),
+        (("--shape", "x=4x4"), "input 'x' is 3xn, which 4x4 does not fit"),
+        (("--input", "x=much"), "--input x=much: expected NAME=NUMBER"),
+        (("--input", "x=1"), "only inputs of a single number are given a value"),
+    ):
+        one_line(nasopt, 2, pattern, "measure", "dynamic.onnx", "--device", "jetson_nano", *option)
+    said = nasopt("measure", "dynamic.onnx", "--device", "jetson_nano", "--shape", "n=5", "--json")
+    assert said.code == 0
 
 
 def test_a_device_profile_with_a_mistake(nasopt: Nasopt, here: Path) -> None:

@@ -149,12 +149,12 @@ class TestRefusals:
             measure("absent.onnx")
 
     def test_dynamic_shapes(self, backend: OnnxRuntimeBackend, write_model: Make, quick: TimingProtocol) -> None:
-        shape = ["batch", 4]
+        shape = [4, "length"]
         path = write_model("d.onnx", [helper.make_node("Relu", ["x"], ["y"])], {"x": shape}, {"y": shape})
-        with pytest.raises(MeasurementError, match=r"'x' has a dynamic shape \['batch', 4\].*fixed shapes"):
+        with pytest.raises(MeasurementError, match=r"'x' has a dynamic shape 4xlength .*--shape x=4x1, or export"):
             measure(path)
         described = ExportedModel(path=path, inputs=(("x", (1, 4)),), structure="", size_bytes=1)
-        with pytest.raises(MeasurementError, match="expected float32 of fixed shape"):
+        with pytest.raises(MeasurementError, match="expected a tensor of numbers of fixed shape"):
             backend.measure(described, quick)
 
     def test_unknown_operator(self, write_model: Make) -> None:
@@ -163,16 +163,6 @@ class TestRefusals:
         path = write_model("u.onnx", [node], {"x": [1, 4]}, {"y": [1, 4]}, opsets=opsets)
         with pytest.raises(MeasurementError, match=r"does not take .*Frobnicate"):
             measure(path, meter="none")
-
-    def test_inputs_that_are_not_float32(self, write_model: Make) -> None:
-        path = write_model("i.onnx", [helper.make_node("Cast", ["x"], ["y"], to=1)], {"x": [1]}, {"y": [1]})
-        import onnx
-
-        model = onnx.load(str(path))
-        model.graph.input[0].type.tensor_type.elem_type = onnx.TensorProto.INT64
-        onnx.save(model, str(path))
-        with pytest.raises(MeasurementError, match="'x' is int64; only float32"):
-            measure(path)
 
     def test_a_graph_that_fails_when_run(self, write_model: Make) -> None:
         weights = {"shape": np.array([5], np.int64)}

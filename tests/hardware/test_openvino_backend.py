@@ -103,15 +103,14 @@ class TestRefusals:
         with pytest.raises(MeasurementError, match=r"openvino .* does not take .*: No conversion rule.*nowhere.Frob"):
             backend.measure(describe(path), quick)
 
-    def test_inputs_that_are_not_float32(self, backend: Backend, convolution: Make, quick: TimingProtocol) -> None:
+    def test_inputs_of_integers(self, backend: Backend, convolution: Make, quick: TimingProtocol) -> None:
         model = describe(convolution())
         changed = onnx.load(str(model.path))
         changed.graph.node.insert(0, helper.make_node("Cast", ["raw"], ["x"], to=1))
         changed.graph.input[0].name = "raw"
         changed.graph.input[0].type.tensor_type.elem_type = onnx.TensorProto.INT64
         onnx.save(changed, str(model.path))
-        with pytest.raises(MeasurementError, match=r"'raw' is i64 .*expected float32 of fixed shape"):
-            backend.measure(model, quick)
+        assert backend.measure(model, quick).latency.median_ms > 0
 
     def test_dynamic_shapes(self, backend: Backend, tmp_path: Path, quick: TimingProtocol) -> None:
         with pytest.raises(MeasurementError, match=r"'image' is f32 of shape \[\?,3,16,16\]; expected .* fixed shape"):

@@ -13,7 +13,7 @@ try:
 except ImportError:
     from tflite_runtime import interpreter as litert
 
-from .inputs import normal_draws
+from .inputs import drawn
 from .refusals import RefusedError, first_line
 
 _EDGE_TPU = "libedgetpu.so.1"
@@ -88,12 +88,9 @@ class Session:
 
 def _drawn(value: Dict[str, Any], draw: "np.random.RandomState") -> Any:
     kind = np.dtype(value["dtype"])
-    if kind == np.float32:
-        return normal_draws(value["shape"], draw)
-    if kind in (np.dtype(np.int8), np.dtype(np.uint8)):
-        limits = np.iinfo(kind)
-        return draw.randint(limits.min, limits.max + 1, size=value["shape"]).astype(kind)
-    raise RefusedError(f"input {value['name']!r} is {kind}", "float32 and quantised inputs are measured")
+    if kind.kind not in "fiub":
+        raise RefusedError(f"input {value['name']!r} is {kind}", "inputs of numbers are measured")
+    return drawn(value["shape"], kind, draw)
 
 
 def _delegates(options: Dict[str, Any]) -> List[Any]:

@@ -6,10 +6,14 @@ from typing import Any, Callable, Dict, List, Tuple
 import numpy as np
 import onnxruntime
 
-from .inputs import normal_draws
+from .inputs import run_drawn
 from .refusals import RefusedError, first_line
 
-_TYPES = {"tensor(float)": np.float32, "tensor(bool)": np.bool_, "tensor(int64)": np.int64}
+_TYPES: Dict[str, Any] = {
+    "tensor({})".format(name): np.dtype(kind)
+    for name, kind in [("float", "float32"), ("float16", "float16"), ("double", "float64"), ("bool", "bool")]
+    + [(sign + "int" + bits,) * 2 for sign in ("", "u") for bits in ("8", "16", "32", "64")]
+}
 
 
 def describe(options: Dict[str, Any]) -> Dict[str, Any]:
@@ -31,12 +35,12 @@ def describe(options: Dict[str, Any]) -> Dict[str, Any]:
 def open_run(model_path: str, threads: int, options: Dict[str, Any]) -> Tuple[Callable[[], None], Dict[str, Any]]:
     """A session that runs operators one after another, without spinning, with inputs and outputs bound once.
 
-    Inputs are standard normal draws. Denormals are not flushed to zero: ONNX Runtime would switch that for the calling
+    Inputs are drawn, see `inputs`. Denormals are not flushed to zero: ONNX Runtime would switch that for the calling
     thread for good, and training in this process would change.
 
     Raises:
         RefusedError: ONNX Runtime does not take the file, another provider than the wanted one runs it, or an input is
-            not float32 of fixed shape.
+            no tensor of numbers of fixed shape.
     """
     if not os.path.isfile(model_path):
         raise RefusedError(f"no model at {model_path}", "export it first")
@@ -85,17 +89,21 @@ def open_session(model_path: str, threads: int, providers: List[str]) -> Any:
 def _bound(session: Any, name: str) -> Callable[[], None]:
     """One run with inputs and outputs bound beforehand."""
     binding = session.io_binding()
-    draw = np.random.RandomState(0)
-    for value in session.get_inputs():
-        if any(not isinstance(d, int) or d < 1 for d in value.shape) or value.type != "tensor(float)":
+    inputs = session.get_inputs()
+    for value in inputs:
+        if any(not isinstance(d, int) or d < 1 for d in value.shape) or value.type not in _TYPES:
             raise RefusedError(
-                f"{name}: input {value.name!r} is {value.type} of shape {value.shape}; expected float32 of fixed shape",
+                f"{name}: input {value.name!r} is {value.type} of shape {value.shape}; expected a tensor of numbers of "
+                "fixed shape",
                 "export with fixed shapes",
             )
-        array = normal_draws(value.shape, draw)
-        binding.bind_ortvalue_input(value.name, onnxruntime.OrtValue.ortvalue_from_numpy(array))
+
+    def fill(arrays: List[Any]) -> None:
+        for value, array in zip(inputs, arrays):
+            binding.bind_ortvalue_input(value.name, onnxruntime.OrtValue.ortvalue_from_numpy(array))
+
     for value in session.get_outputs():
-        fixed = value.type in _TYPES and all(isinstance(d, int) for d in value.shape)
+        fixed = value.type in _TYPES and all(isinstance(d, int) and d >= 0 for d in value.shape)
         if fixed:
             space = onnxruntime.OrtValue.ortvalue_from_shape_and_type(value.shape, _TYPES[value.type])
             binding.bind_ortvalue_output(value.name, space)
@@ -106,7 +114,7 @@ def _bound(session: Any, name: str) -> Callable[[], None]:
         session.run_with_iobinding(binding)
 
     try:
-        run()
+        run_drawn([(value.shape, _TYPES[value.type]) for value in inputs], fill, run)
     except Exception as error:
         raise RefusedError(f"{name} does not run under {_version()}: {first_line(error)}")
     return run

@@ -12,9 +12,11 @@ import numpy as np
 import openvino
 from openvino.frontend import FrontEndManager
 
-from .inputs import normal_draws
+from .inputs import run_drawn
 from .refusals import RefusedError, first_line
 
+_TYPES = ("f16", "f32", "f64", "boolean", "i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64")
+"""Of inputs."""
 _PRECISIONS = ("f32", "bf16", "f16")
 _AXES_IGNORED = (b"ReduceL1", b"ReduceLogSum", b"ReduceLogSumExp")
 """Reduced over all axes, whatever they say, below operator set 18 (OpenVINO issue 38238, open in 2026.4)."""
@@ -41,16 +43,15 @@ def describe(options: Dict[str, Any]) -> Dict[str, Any]:
 def open_run(model_path: str, threads: int, options: Dict[str, Any]) -> Tuple[Callable[[], None], Dict[str, Any]]:
     """A compiled network in one stream on this many threads, which are free to move between cores.
 
-    Inputs are standard normal draws. Thread pinning is off: on a shared machine it would tie two programs to one core.
+    Inputs are drawn, see `inputs`. Thread pinning is off: on a shared machine it would tie two programs to one core.
 
     Raises:
         RefusedError: OpenVINO does not take the file, another device, precision or number of threads than the wanted
-            one runs it, or an input is not float32 of fixed shape.
+            one runs it, or an input is no tensor of numbers of fixed shape.
     """
     session = Session(model_path, threads, options)
-    draw = np.random.RandomState(0)
-    session.fill([normal_draws(shape, draw) for _, shape in session.inputs])
-    session.run()
+    shapes = [shape for _, shape in session.inputs]
+    run_drawn(list(zip(shapes, session.kinds)), session.fill, session.run)
     return session.once, session.facts
 
 
@@ -61,6 +62,7 @@ class Session:
         device, precision = _device(options), _precision(options)
         model = _converted(model_path)
         self.inputs = [_input(model_path, value) for value in model.inputs]
+        self.kinds = [value.element_type.to_dtype() for value in model.inputs]
         compiled = _compiled(model, model_path, threads, device, precision)
         self._request = compiled.create_infer_request()
         self.facts = {"runtime": _version(), "provider": f"{device}, {_computes_in(compiled) or precision}"}
@@ -68,8 +70,8 @@ class Session:
         self._path = model_path
 
     def fill(self, arrays: List[Any]) -> None:
-        """Set the inputs, float32 arrays in the graph's order; they are read in place by every run."""
-        self._held = [np.ascontiguousarray(a, dtype=np.float32) for a in arrays]
+        """Set the inputs, arrays in the graph's order; they are read in place by every run."""
+        self._held = [np.array(a, dtype=kind, order="C") for a, kind in zip(arrays, self.kinds)]
         for index, array in enumerate(self._held):
             self._request.set_input_tensor(index, openvino.Tensor(array, shared_memory=True))
 
@@ -120,8 +122,10 @@ def _converted(model_path: str) -> Any:
         raise
     except Exception as error:
         raise RefusedError(f"{_version()} does not take {model_path}: {_reason(error)}")
-    if not model.inputs or not model.outputs:
+    if not model.outputs:
         raise RefusedError(f"{_version()} does not take {model_path}: it holds no graph")
+    if not model.inputs:
+        raise RefusedError(f"{_version()} does not take {model_path}: nothing in it hangs on an input")
     return model
 
 
@@ -160,10 +164,10 @@ class _Readable:
 
 def _input(model_path: str, value: Any) -> Tuple[str, Tuple[int, ...]]:
     shape, kind = value.partial_shape, value.element_type
-    if shape.is_dynamic or kind != openvino.Type.f32:
+    if shape.is_dynamic or kind.get_type_name() not in _TYPES:
         raise RefusedError(
-            f"{model_path}: input {value.any_name!r} is {kind.get_type_name()} of shape {shape}; expected float32 of "
-            "fixed shape",
+            f"{model_path}: input {value.any_name!r} is {kind.get_type_name()} of shape {shape}; expected a tensor of "
+            "numbers of fixed shape",
             "export with fixed shapes",
         )
     return value.any_name, tuple(shape.to_shape())

@@ -9,7 +9,7 @@ from typing import Any, Callable, Dict, List, Tuple
 import numpy as np
 import torch
 
-from .inputs import normal_draws
+from .inputs import run_drawn
 from .refusals import RefusedError, first_line
 
 MODES = ("eager", "compiled", "cuda-graphs")
@@ -28,16 +28,15 @@ def describe(options: Dict[str, Any]) -> Dict[str, Any]:
 def open_run(model_path: str, threads: int, options: Dict[str, Any]) -> Tuple[Callable[[], None], Dict[str, Any]]:
     """A torch module in inference mode with its inputs in place; what runs on a GPU is waited for.
 
-    Sets the number of threads of this process. Float32 stays float32: a GPU's TF32 is switched off. Inputs are standard
-    normal draws.
+    Sets the number of threads of this process. Float32 stays float32: a GPU's TF32 is switched off. Inputs are drawn,
+    see `inputs`.
 
     Raises:
         RefusedError: the graph has no translation into torch, torch cannot compile it, or there is no such device.
     """
     session = Session(model_path, threads, options)
-    draw = np.random.RandomState(0)
-    session.fill([normal_draws(shape, draw) for _, shape in session.inputs])
-    session.run()
+    shapes = [shape for _, shape in session.inputs]
+    run_drawn(list(zip(shapes, session.kinds)), session.fill, session.run)
     return session.once, session.facts
 
 
@@ -48,12 +47,13 @@ class Session:
         self._mode, self._device = _chosen(options)
         self._path = model_path
         self.facts = describe(options)
-        module, self.inputs = _translated(model_path)
+        module, self.inputs, self.kinds = _translated(model_path)
         torch.set_num_threads(threads)
         if self._device == "cuda":
             _exact()
         self._module = module.to(self._device)
-        self._tensors = [torch.zeros(shape, device=self._device) for _, shape in self.inputs]
+        arrays = [np.zeros(shape, kind) for (_, shape), kind in zip(self.inputs, self.kinds)]
+        self._tensors = [torch.from_numpy(array).to(self._device) for array in arrays]
         self._results: Any = ()
         self.once = self._eager
         if self._mode == "compiled":
@@ -62,10 +62,10 @@ class Session:
             self.once = self._captured()
 
     def fill(self, arrays: List[Any]) -> None:
-        """Copy in the inputs, float32 arrays in the graph's order."""
+        """Copy in the inputs, arrays in the graph's order."""
         with torch.inference_mode():
-            for tensor, array in zip(self._tensors, arrays):
-                tensor.copy_(torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32)))
+            for tensor, array, kind in zip(self._tensors, arrays, self.kinds):
+                tensor.copy_(torch.from_numpy(np.array(array, dtype=kind, order="C")))
 
     def run(self) -> List[Any]:
         """Run once and return copies of the results."""
@@ -148,7 +148,7 @@ def _version() -> str:
     return "torch " + torch.__version__
 
 
-def _translated(model_path: str) -> Tuple[Any, Any]:
+def _translated(model_path: str) -> Tuple[Any, Any, Any]:
     if not os.path.isfile(model_path):
         raise RefusedError(f"no model at {model_path}", "export it first")
     try:

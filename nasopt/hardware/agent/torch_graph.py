@@ -205,26 +205,35 @@ def _why(node: Node) -> str:
     return "no translation of {}; measure it with onnxruntime or openvino".format(node)
 
 
-def as_module(path: str) -> Tuple[fx.GraphModule, List[Tuple[str, Tuple[int, ...]]]]:
-    """The module that computes the graph at `path`, and (name, shape) of each input.
+def as_module(path: str) -> Tuple[fx.GraphModule, List[Tuple[str, Tuple[int, ...]]], List[Any]]:
+    """The module that computes the graph at `path`, (name, shape) of each input, and their types as numpy's.
 
-    Raises UnsupportedError where an operator has no translation, an input is not float32 of fixed shape, or a shape
-    hangs on the input's values.
+    Raises UnsupportedError where an operator has no translation, an input is no tensor of numbers of fixed shape, or a
+    shape hangs on the input's values.
     """
     model = onnx.load(str(path))
     if not model.graph.node:
         raise UnsupportedError("it holds no graph")
     opset = max([o.version for o in model.opset_import if o.domain in ("", "ai.onnx")] or [1])
     graph = Graph(model.graph, opset)
-    inputs = []
+    inputs, kinds = [], []
     for value in graph.inputs:
         tensor = value.type.tensor_type
         shape = [d.dim_value for d in tensor.shape.dim]
-        if tensor.elem_type != onnx.TensorProto.FLOAT or not all(d > 0 for d in shape):
+        if not value.type.HasField("tensor_type") or not all(d > 0 for d in shape):
             raise UnsupportedError(
-                "input {!r} is not float32 of fixed shape; export it with fixed shapes".format(value.name)
+                "input {!r} is no tensor of fixed shape; export it with fixed shapes".format(value.name)
             )
         inputs.append((value.name, tuple(shape)))
+        kinds.append(np.dtype(helper.tensor_dtype_to_np_dtype(tensor.elem_type)))
+    if not inputs:
+        raise UnsupportedError("nothing in it hangs on an input")
     with torch.no_grad():
-        graph.run({name: torch.rand(shape) for name, shape in inputs})
-        return graph.traced([name for name, _ in inputs]).eval(), inputs
+        graph.run({name: _example(shape, kind) for (name, shape), kind in zip(inputs, kinds)})
+        return graph.traced([name for name, _ in inputs]).eval(), inputs, kinds
+
+
+def _example(shape: Tuple[int, ...], kind: Any) -> Any:
+    if kind.kind == "f":
+        return torch.rand(shape).to(torch.from_numpy(np.zeros(1, kind)).dtype)
+    return torch.from_numpy(np.ones(shape, kind))
