@@ -44,16 +44,42 @@ class Document:
         return self.source
 
 
+class _AmbiguousError(yaml.MarkedYAMLError):
+    """A scalar that two readers would read in two ways."""
+
+
 class _Loader(yaml.SafeLoader):
-    """Safe YAML with the numbers of YAML 1.2: `1e-3` is a number, not text."""
+    """Safe YAML with the scalars of YAML 1.2's core schema, and what two readers would read in two ways refused.
+
+    So `1e-3` is a number; `1:30`, `1_000`, `2026-01-31`, `yes` and `off` are text; `010` is refused.
+    """
+
+    def refuse_leading_zero(self, node: yaml.ScalarNode) -> None:
+        """Raises _AmbiguousError: YAML 1.1 reads such a number as octal, YAML 1.2 as decimal."""
+        plain = node.value.lstrip("+-0") or "0"
+        seen = f"{node.value} is {plain} to some readers and octal to others"
+        raise _AmbiguousError(problem=f"{seen}; write {plain}, or put it in quotes", problem_mark=node.start_mark)
 
 
-_Loader.yaml_implicit_resolvers = {k: list(v) for k, v in yaml.SafeLoader.yaml_implicit_resolvers.items()}
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)[eE][-+]?[0-9]+$"),
-    list("-+0123456789."),
+_MERGE = "tag:yaml.org,2002:merge"
+_LEADING_ZERO = "tag:nasopt,2026:leading-zero"
+_SIGN, _DIGITS = "[-+]?", list("-+0123456789.")
+_SCALARS: tuple[tuple[str, str, list[str]], ...] = (
+    ("tag:yaml.org,2002:bool", "true|True|TRUE|false|False|FALSE", list("tTfF")),
+    (_LEADING_ZERO, f"{_SIGN}0[0-9]+", _DIGITS),
+    ("tag:yaml.org,2002:int", f"{_SIGN}[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", _DIGITS),
+    ("tag:yaml.org,2002:float", rf"{_SIGN}(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?", _DIGITS),
+    ("tag:yaml.org,2002:float", rf"{_SIGN}\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)", list("-+.")),
+    ("tag:yaml.org,2002:null", "~|null|Null|NULL|", ["~", "n", "N", ""]),
+    (_MERGE, "<<", ["<"]),
 )
+_Loader.yaml_implicit_resolvers = {}
+for _tag, _pattern, _first in _SCALARS:
+    _Loader.add_implicit_resolver(_tag, re.compile(f"^(?:{_pattern})$"), _first)
+_Loader.add_constructor(_LEADING_ZERO, _Loader.refuse_leading_zero)
+
+_MOST_BYTES, _MOST_VALUES, _DEEPEST = 2_000_000, 100_000, 60
+"""Of a file, of what it unfolds to with its aliases, and of sections within each other: far beyond any study's."""
 
 
 def read(path: Path) -> Document:
@@ -63,13 +89,17 @@ def read(path: Path) -> Document:
         SpecError: the file is missing, unreadable or not such YAML, or a key stands twice.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        if (size := path.stat().st_size) > _MOST_BYTES:
+            raise SpecError(f"{path} has {size:,} bytes; expected a YAML file of at most {_MOST_BYTES:,}")
+        text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise SpecError(f"no file {path}; write a new one with: {command('init', str(path))}") from None
     except OSError as error:
         raise SpecError(f"cannot read {path}: {error.strerror}; expected a YAML file") from error
     except UnicodeDecodeError as error:
-        raise SpecError(f"cannot read {path}: expected YAML in UTF-8, found other bytes at {error.start}") from error
+        wide = error.object[:2] in (b"\xff\xfe", b"\xfe\xff")
+        found = "it is in UTF-16; save it as UTF-8" if wide else f"found other bytes at {error.start}"
+        raise SpecError(f"cannot read {path}: expected YAML in UTF-8, {found}") from error
     return parse(text, source=str(path))
 
 
@@ -81,14 +111,18 @@ def parse(text: str, *, source: str) -> Document:
             node = loader.get_single_node()
             document = Document(source=source, content={})
             if node is not None:
-                _note_lines(node, (), document)
+                _Lines(document).note(node, ())
                 document.content = loader.construct_document(node)
         finally:
             loader.dispose()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f":{mark.line + 1}" if mark else ""
-        raise SpecError(f"{source}{line}: not valid YAML: {error.problem or error.context}") from error
+        said = str(error.problem or error.context)
+        if "'\\t'" in said:
+            said = "a tab stands where YAML wants spaces; indent with spaces"
+        what = "" if isinstance(error, _AmbiguousError) else "not valid YAML: "
+        raise SpecError(f"{source}{line}: {what}{said}") from error
     except (yaml.YAMLError, ValueError) as error:
         raise SpecError(f"{source}: not valid YAML: {str(error).splitlines()[0]}") from error
     except RecursionError as error:
@@ -98,20 +132,49 @@ def parse(text: str, *, source: str) -> Document:
     return document
 
 
-def _note_lines(node: yaml.Node, path: KeyPath, document: Document) -> None:
-    if isinstance(node, yaml.MappingNode):
+class _Lines:
+    """Notes in a document where its keys stand, and refuses what would unfold without end."""
+
+    def __init__(self, document: Document) -> None:
+        self._document = document
+        self._count = 0
+
+    def note(self, node: yaml.Node, path: KeyPath) -> None:
+        """Note all keys at and below a node that stands at `path`.
+
+        Raises:
+            SpecError: a key is no text or stands twice, or there are too many values or levels.
+        """
+        self._count += 1
+        if self._count > _MOST_VALUES:
+            raise self._refused(node, f"unfolds to more than {_MOST_VALUES:,} values; aliases (*name) repeat all below")
+        if len(path) > _DEEPEST:
+            raise self._refused(node, f"nested more than {_DEEPEST} deep, or an alias that contains itself")
+        if isinstance(node, yaml.MappingNode):
+            self._note_keys(node, path)
+        elif isinstance(node, yaml.SequenceNode):
+            for index, value in enumerate(node.value):
+                self._document.lines[(*path, index)] = value.start_mark.line + 1
+                self.note(value, (*path, index))
+
+    def _note_keys(self, node: yaml.MappingNode, path: KeyPath) -> None:
         seen: set[str] = set()
-        for key, value in node.value:
-            name = str(key.value)
-            if name in seen:
-                raise SpecError(f"{document.source}:{key.start_mark.line + 1}: the key {name!r} stands here twice")
-            seen.add(name)
-            document.lines[(*path, name)] = key.start_mark.line + 1
-            _note_lines(value, (*path, name), document)
-    elif isinstance(node, yaml.SequenceNode):
-        for index, value in enumerate(node.value):
-            document.lines[(*path, index)] = value.start_mark.line + 1
-            _note_lines(value, (*path, index), document)
+        for key, value in sorted(node.value, key=lambda pair: pair[0].tag != _MERGE):  # what is merged in comes first
+            if key.tag == _MERGE:
+                for merged in value.value if isinstance(value, yaml.SequenceNode) else [value]:
+                    self.note(merged, path)
+                continue
+            if key.tag != "tag:yaml.org,2002:str":
+                shown = key.value if isinstance(key, yaml.ScalarNode) else _kind([] if key.id == "sequence" else {})
+                raise self._refused(key, f"the key {shown} is no text; put it in quotes")
+            if key.value in seen:
+                raise self._refused(key, f"the key {key.value!r} stands here twice")
+            seen.add(key.value)
+            self._document.lines[(*path, key.value)] = key.start_mark.line + 1
+            self.note(value, (*path, key.value))
+
+    def _refused(self, node: yaml.Node, what: str) -> SpecError:
+        return SpecError(f"{self._document.source}:{node.start_mark.line + 1}: {what}")
 
 
 def override(document: Document, assignment: str) -> None:
@@ -127,7 +190,8 @@ def override(document: Document, assignment: str) -> None:
     try:
         value = parse(f"value: {text}", source="--set").content["value"]
     except SpecError as error:
-        raise SpecError(f"--set {assignment}: the value is not valid YAML") from error
+        seen = str(error).partition(": ")[2].removeprefix("not valid YAML: ")
+        raise SpecError(f"--set {assignment}: the value is not valid YAML: {seen}") from error
     place = document.content
     for depth, key in enumerate(keys[:-1]):
         inner = place.setdefault(key, {}) if isinstance(place, dict) else None

@@ -129,7 +129,7 @@ def test_options_reach_the_meter_that_they_are_for(tmp_path: Path) -> None:
     profile = load_profile(write(tmp_path, f"{text}meter: {{name: trace-file, options: {options}}}"))
     backend = backend_for(profile)
     assert backend.meter == "trace-file"
-    assert backend.signature()["meter_details"]["power"] == "P"
+    assert backend.signature()["meter_details"]["power"] == "P in W"
     assert meter_for(profile.meter).update_s == 0.5
     assert profile.model_dump(mode="json")["meter"]["options"]["time"] == "t"
     assert backend_for(profile, meter="none").meter == "none"
