@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from nasopt.routing import costs as routed_costs
 from nasopt.routing.costs import PathCosts
 from nasopt.routing.decisions import decide, route
 from nasopt.routing.statistics import class_table, routed_quality
-from nasopt.training import Predictions
+from nasopt.training import CotrainProgress, Predictions
 
 THROUGHPUT_BATCH = 32
 GATHERED_BATCHES = (1, 8, 32)
@@ -52,13 +52,17 @@ def inspect(layout: NetworkLayout, candidate: Candidate) -> Inspection:
     )
 
 
-def evaluate(context: EvaluationContext, candidate: Candidate) -> Outcome:
+def evaluate(
+    context: EvaluationContext, candidate: Candidate, progress: Callable[[CotrainProgress], None] = lambda _: None
+) -> Outcome:
     """Train or recall the pair, route its validation logits, measure its paths, and add it all up.
+
+    `progress` hears of each epoch of co-training.
 
     Raises:
         DivergedError, ExportError, MeasurementError: the trial's own end; nothing is half-stored.
     """
-    pair = obtain_pair(context, candidate)
+    pair = obtain_pair(context, candidate, progress)
     scored = obtain_scored(context, candidate, pair)
     labels = context.data.validation.labels.numpy()
     quality = _quality(scored.predictions, labels, candidate.tau)

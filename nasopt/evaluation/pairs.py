@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,14 +16,14 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from nasopt.cache import Cache
-from nasopt.errors import CacheError
+from nasopt.errors import CacheError, DivergedError
 from nasopt.evaluation.context import EvaluationContext
 from nasopt.export import Parity, check_parity, compose_routed, export_easy, export_hard
 from nasopt.models import RoutedNetwork, build
 from nasopt.models.elastic import centre
 from nasopt.records import Candidate, NetworkLayout
-from nasopt.training import Predictions, cotrain, pair_key, predict
-from nasopt.training.checkpoint import checksum, load_state, save_state
+from nasopt.training import CotrainProgress, Predictions, cotrain, pair_key, predict
+from nasopt.training.checkpoint import Checkpoint, checksum, load_state, save_state
 
 PARITY_IMAGES = 256
 
@@ -41,8 +41,12 @@ class TrainedPair:
     cached: bool
 
 
-def obtain_pair(context: EvaluationContext, candidate: Candidate) -> TrainedPair:
+def obtain_pair(
+    context: EvaluationContext, candidate: Candidate, progress: Callable[[CotrainProgress], None] = lambda _: None
+) -> TrainedPair:
     """The candidate's pair from the cache, or trained, exported, checked and put there.
+
+    A co-training that was killed goes on from its checkpoint, which lies beside the pair until that is stored.
 
     Raises:
         DivergedError: training met a loss that is not finite.
@@ -55,13 +59,15 @@ def obtain_pair(context: EvaluationContext, candidate: Candidate) -> TrainedPair
         found = _read(weights, predictions)
         if found is not None:
             return found
-        network, facts = _make(context, candidate)
+        checkpoint = Checkpoint(cache=context.cache, path=context.cache.path("pairs", key, ".partial.safetensors"))
+        network, facts = _make(context, candidate, checkpoint, progress)
         started = time.perf_counter()
         predicted = predict(network, context.data.validation.images, context.data, candidate.resolution)
         facts["seconds"]["evaluate"] = time.perf_counter() - started
         save_network(context.cache, weights, network, candidate, context.layout)
         tensors = {name: torch.from_numpy(getattr(predicted, name)) for name in ("little", "big", "scores")}
         save_state(context.cache, predictions, tensors, facts)
+        checkpoint.remove()
     return TrainedPair(weights=weights, predictions=predicted, facts=facts, cached=False)
 
 
@@ -131,15 +137,32 @@ def _read_weights(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     return metadata, state
 
 
-def _make(context: EvaluationContext, candidate: Candidate) -> tuple[RoutedNetwork, dict[str, Any]]:
+def _make(
+    context: EvaluationContext,
+    candidate: Candidate,
+    checkpoint: Checkpoint,
+    progress: Callable[[CotrainProgress], None],
+) -> tuple[RoutedNetwork, dict[str, Any]]:
     started = time.perf_counter()
-    network = cotrain(context.trained, candidate, context.data, context.training, seed=context.seed)
+    try:
+        network = cotrain(
+            context.trained,
+            candidate,
+            context.data,
+            context.training,
+            seed=context.seed,
+            checkpoint=checkpoint,
+            progress=progress,
+        )
+    except DivergedError:
+        checkpoint.remove()
+        raise
     trained = time.perf_counter()
     with TemporaryDirectory(prefix="nasopt-") as folder:
         size, parity = _export(context, candidate, network, Path(folder))
     exported = time.perf_counter()
     facts = {
-        "seconds": {"train": trained - started, "export": exported - trained},
+        "seconds": {"train": checkpoint.spent_s + trained - started, "export": exported - trained},
         "size_bytes": size,
         "parity": asdict(parity),
     }

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from nasopt.evaluation import DeviceCosts
 
 Progress = Callable[[Any], None]
-"""Receives progress records of long preparations, such as `training.SupernetProgress`."""
+"""Receives progress records of long work, such as `training.SupernetProgress` and `training.CotrainProgress`."""
 
 
 class Problem(Protocol):
@@ -43,6 +43,15 @@ class Problem(Protocol):
 
     def score_test(self, params: Mapping[str, Any], files: Mapping[str, Path]) -> Mapping[str, float]:
         """Score a stored result on the test split; `files` are its outcome's, where they lie now."""
+
+
+@runtime_checkable
+class TellsProgress(Protocol):
+    """What a problem offers besides, where one evaluation may take minutes."""
+
+    def evaluate_watched(self, params: Mapping[str, Any], progress: Progress) -> Outcome:
+        """As `evaluate`; `progress` receives records with `task`, `epoch`, `epochs`, `loss` (or None before the first
+        epoch), `seconds` and `resumed`, at the beginning and after each epoch."""
 
 
 @runtime_checkable

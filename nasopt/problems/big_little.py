@@ -150,6 +150,10 @@ class BigLittleProblem:
 
     def evaluate(self, params: Mapping[str, Any]) -> Outcome:
         """Train, export, route and measure one candidate, or recall what is known of it."""
+        return self.evaluate_watched(params, lambda _: None)
+
+    def evaluate_watched(self, params: Mapping[str, Any], progress: Callable[[Any], None]) -> Outcome:
+        """The same; `progress` hears of each epoch of co-training."""
         assert self._trained is not None, "prepare() comes first"
         context = EvaluationContext(
             layout=self.layout,
@@ -160,7 +164,7 @@ class BigLittleProblem:
             seed=self._spec.study.seed,
             cache=self._cache,
         )
-        return evaluate(context, self.space.decode(params))
+        return evaluate(context, self.space.decode(params), progress)
 
     def score_test(self, params: Mapping[str, Any], files: Mapping[str, Path]) -> Mapping[str, float]:
         """Quality on the test split of the stored network, at this point's threshold and precision."""

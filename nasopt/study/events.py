@@ -56,6 +56,15 @@ class TrialStarted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TrialProgress:
+    """A step within a trial; `step` is the problem's own record, such as `CotrainProgress`."""
+
+    study: str
+    number: int
+    step: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrialEnded:
     """A trial has been told to the database, or set aside where its device was lost."""
 
@@ -79,7 +88,9 @@ class CompetitorOut:
     reason: str
 
 
-Event: TypeAlias = StudyOpened | ContestOpened | PreparationProgress | TrialStarted | TrialEnded | CompetitorOut
+Event: TypeAlias = (
+    StudyOpened | ContestOpened | PreparationProgress | TrialStarted | TrialProgress | TrialEnded | CompetitorOut
+)
 Listener: TypeAlias = Callable[[Event], None]
 
 

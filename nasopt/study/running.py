@@ -29,6 +29,7 @@ from nasopt.study.events import (
     PreparationProgress,
     StudyOpened,
     TrialEnded,
+    TrialProgress,
     TrialStarted,
     ignore,
 )
@@ -215,7 +216,11 @@ class Filling:
         if (claim := self._claims.next(budget, alone=alone, fresh=lost)) is None:
             return False
         self._listener(TrialStarted(study=self._study.name, number=claim.trial.number, adopted=claim.adopted))
-        verdict = judge(self._study.spec, self._problem, self._constraints, claim.trial)
+
+        def progress(step: Any) -> None:
+            self._listener(TrialProgress(study=self._study.name, number=claim.trial.number, step=step))
+
+        verdict = judge(self._study.spec, self._problem, self._constraints, claim.trial, progress)
         aside = verdict.ended == "device lost" and self._may_return(claim)
         if aside:
             self._claims.set_aside(claim.trial, str(verdict.reason))

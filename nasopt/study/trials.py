@@ -25,7 +25,7 @@ from nasopt.errors import (
     NasoptError,
     PrunedError,
 )
-from nasopt.problems import Problem
+from nasopt.problems import Problem, Progress, TellsProgress
 from nasopt.records import Ended, Outcome, TrialKeys
 from nasopt.spec.study import StudySpec
 from nasopt.study.constraints import ConstraintSet, refusal
@@ -56,8 +56,16 @@ class Verdict:
     outcome: Outcome | None = None
 
 
-def judge(spec: StudySpec, problem: Problem, constraints: ConstraintSet, trial: Trial) -> Verdict:
+def judge(
+    spec: StudySpec,
+    problem: Problem,
+    constraints: ConstraintSet,
+    trial: Trial,
+    progress: Progress = lambda _: None,
+) -> Verdict:
     """Evaluate a trial's parameters unless cheap constraints refuse them; its own faults become verdicts.
+
+    `progress` hears how far an evaluation is, of problems that tell.
 
     Raises:
         NasoptError: what is not the trial's doing, such as a full disk or a device that lets nobody in; the trial stays
@@ -68,7 +76,10 @@ def judge(spec: StudySpec, problem: Problem, constraints: ConstraintSet, trial: 
     if (reason := refusal(before)) is not None:
         return Verdict(ended="infeasible", values=None, constraints=before, reason=inspection.reason or reason)
     try:
-        outcome = problem.evaluate(trial.params)
+        if isinstance(problem, TellsProgress):
+            outcome = problem.evaluate_watched(trial.params, progress)
+        else:
+            outcome = problem.evaluate(trial.params)
         _check(outcome)
         values = _objectives(spec, outcome)
         after = constraints.after(inspection, outcome)

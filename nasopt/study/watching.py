@@ -22,6 +22,7 @@ from nasopt.study.events import (
     PreparationProgress,
     StudyOpened,
     TrialEnded,
+    TrialProgress,
     TrialStarted,
 )
 
@@ -72,6 +73,14 @@ def _columns(console: Console) -> tuple[ProgressColumn, ...]:
     )
 
 
+def _lasting(seconds: float) -> str:
+    """A time to go in its own unit: 40 s, 7 min, 2 h 5 min."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
+
+
 class Watcher:
     """A listener that draws progress bars where there is a terminal, and prints what needs saying."""
 
@@ -87,6 +96,7 @@ class Watcher:
         )
         self._tasks: dict[str, TaskID] = {}
         self._trials: TaskID | None = None
+        self._within: TaskID | None = None
         self._contest = ""
         self._finished: dict[str, int] = {}
         self._asked = 0
@@ -112,6 +122,8 @@ class Watcher:
                 self._open_contest(event)
             case TrialStarted():
                 self._start(event)
+            case TrialProgress():
+                self._go_on(event)
             case TrialEnded():
                 self._end(event)
             case CompetitorOut():
@@ -157,7 +169,28 @@ class Watcher:
                 "trials", total=self._asked, completed=done, note="the first is under way"
             )
 
+    def _go_on(self, event: TrialProgress) -> None:
+        """A bar for a trial of several epochs, as long as it runs; one epoch is soon over, or tells nothing."""
+        step = event.step
+        if step.epochs < 2:
+            return
+        if self._within is None:
+            if step.resumed:
+                self._say(f"{self._name(event)}: {step.task} resumed after epoch {step.resumed}")
+            self._within = self._progress.add_task(f"trial {event.number}", total=step.epochs, note=step.task)
+        loss = "" if step.loss is None else f", loss {step.loss:.3f}"
+        self._progress.update(self._within, completed=step.epoch, note=f"{step.task}{loss}")
+        if step.epoch:
+            left = step.seconds / step.epoch * (step.epochs - step.epoch)
+            self._pulse(
+                f"{self._name(event)}: {step.task}, epoch {step.epoch} of {step.epochs}{loss}, {step.seconds:.0f} s, "
+                f"about {_lasting(left)} to go"
+            )
+
     def _end(self, event: TrialEnded) -> None:
+        if self._within is not None:
+            self._progress.remove_task(self._within)
+            self._within = None
         self._finished[event.study] = event.finished
         if self._trials is not None:
             note = f"{self._competitor(event.study)}{self._line(event)}"
@@ -172,7 +205,7 @@ class Watcher:
         else:
             self._pulse(line)
 
-    def _name(self, event: TrialStarted | TrialEnded) -> str:
+    def _name(self, event: TrialStarted | TrialProgress | TrialEnded) -> str:
         return f"{self._competitor(event.study)}trial {event.number}"
 
     def _competitor(self, study: str) -> str:

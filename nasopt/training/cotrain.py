@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import math
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -16,12 +19,15 @@ from nasopt.models import FittedRouter, RoutedNetwork, extract
 from nasopt.records import Candidate, LossWeights
 from nasopt.spec.training import CotrainSpec, TrainingSpec
 from nasopt.training.augment import augment, seeded
+from nasopt.training.checkpoint import Checkpoint, optimizer_tensors, restore_optimizer
 from nasopt.training.device import autocast, choose_device
 from nasopt.training.fitting import fit_router
 from nasopt.training.images import ImageData
 from nasopt.training.losses import consistency, exit_targets, routing
 from nasopt.training.recalibration import calibration_batch, recalibrate
 from nasopt.training.supernet import TrainedSupernet, cosine, shuffled
+
+logger = logging.getLogger(__name__)
 
 RECIPE = 2
 """Raised whenever this module trains differently from the same settings."""
@@ -32,11 +38,18 @@ CLIP_NORM = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CotrainProgress:
-    """What is known after an epoch of co-training."""
+    """What is known when co-training begins or goes on, and after each epoch."""
 
+    task: ClassVar[str] = "co-training"
     epoch: int
+    """Finished epochs."""
     epochs: int
-    loss: float
+    loss: float | None
+    """Mean over the epoch's steps; None before the first one of this process."""
+    seconds: float
+    """Spent on it so far, earlier runs included."""
+    resumed: int
+    """Epochs that an earlier, interrupted run had finished."""
 
 
 def pair_key(supernet_key: str, candidate: Candidate, spec: TrainingSpec, seed: int) -> str:
@@ -77,7 +90,8 @@ def cotrain(
     spec: TrainingSpec,
     *,
     seed: int,
-    progress: Callable[[CotrainProgress], None] | None = None,
+    checkpoint: Checkpoint | None = None,
+    progress: Callable[[CotrainProgress], None] = lambda _: None,
 ) -> RoutedNetwork:
     """Extract the candidate's pair, train it jointly for `spec.cotrain.epochs`, recalibrate, and fit its router.
 
@@ -85,11 +99,15 @@ def cotrain(
     to the frozen and recalibrated pair, on distorted training images. At 0 epochs that last fit is all, without an
     efficiency penalty.
 
+    With a checkpoint, a joint training that was killed goes on after the last epoch that was written, and ends with the
+    same weights as an undisturbed one on the same machine. Whoever stores the pair removes it.
+
     Returns:
         The pair on the CPU, in evaluation mode.
 
     Raises:
         DivergedError: the loss or a weight is not finite.
+        CacheError: the checkpoint cannot be read or written.
     """
     device = choose_device(spec)
     budget, resolution = spec.cotrain, candidate.resolution
@@ -99,7 +117,7 @@ def cotrain(
         if budget.epochs:
             _recalibrate_pair(network, calibration)
             _warm_up(network, calibration)
-            _train_jointly(network, candidate, data, budget, progress)
+            _train_jointly(_begin(network, budget, checkpoint), candidate, data, budget, progress)
         _recalibrate_pair(network, calibration)
         acts = budget.epochs > 0 and candidate.loss.gamma > 0
         fit_router(network, data, resolution, epochs=budget.router_epochs, eta=candidate.loss.eta if acts else 0.0)
@@ -122,44 +140,106 @@ def _warm_up(network: RoutedNetwork, images: Tensor) -> None:
         network.router.standardise(*network.little(network.stem(images)))
 
 
-def _train_jointly(
-    network: RoutedNetwork,
-    candidate: Candidate,
-    data: ImageData,
-    budget: CotrainSpec,
-    progress: Callable[[CotrainProgress], None] | None,
-) -> None:
-    """Minimise `pair_loss` over the training images for the budget's epochs."""
-    device = next(network.parameters()).device
+@dataclass(slots=True, kw_only=True)
+class _Run:
+    """The moving parts of one joint training; its draws are those of PyTorch's generator, which is one of them."""
+
+    network: RoutedNetwork
+    optimizer: torch.optim.Optimizer
+    checkpoint: Checkpoint | None
+    epoch: int = 0
+    _started: float = field(default_factory=time.perf_counter)
+
+    @property
+    def seconds(self) -> float:
+        """Spent so far, by earlier processes too."""
+        earlier = 0.0 if self.checkpoint is None else self.checkpoint.spent_s
+        return earlier + time.perf_counter() - self._started
+
+    def tensors(self) -> dict[str, Tensor]:
+        weights = {f"weights.{name}": tensor for name, tensor in self.network.state_dict().items()}
+        return {**weights, **optimizer_tensors(self.optimizer), "generator": torch.get_rng_state()}
+
+    def restore(self) -> None:
+        """Take up what an interrupted run left, if it left anything."""
+        found = self.checkpoint and self.checkpoint.load(self.tensors())
+        if not found:
+            return
+        tensors, facts = found
+        weights = {n.removeprefix("weights."): t for n, t in tensors.items() if n.startswith("weights.")}
+        self.network.load_state_dict(weights)
+        restore_optimizer(self.optimizer, tensors)
+        torch.set_rng_state(tensors["generator"])
+        self.epoch = facts["epoch"]
+        logger.info("co-training continues after epoch %d", self.epoch)
+
+    def keep(self) -> None:
+        """Write the state after an epoch, where it is time to."""
+        if self.checkpoint is not None:
+            self.checkpoint.save(self.tensors, {"epoch": self.epoch, "seconds": self.seconds})
+
+
+def _begin(network: RoutedNetwork, budget: CotrainSpec, checkpoint: Checkpoint | None) -> _Run:
+    """A joint training at its beginning, or where an interrupted one stopped."""
     decayed = [p for p in network.parameters() if p.ndim > 1]
     free = [p for p in network.parameters() if p.ndim <= 1]
     optimizer = torch.optim.AdamW(
         [{"params": decayed, "weight_decay": budget.weight_decay}, {"params": free, "weight_decay": 0.0}], fused=True
     )
-    train, classes = data.train, len(data.classes)
     network.train()
-    for epoch in range(budget.epochs):
-        losses = []
-        batches = list(shuffled(len(train), budget.batch_size))
-        for step, index in enumerate(batches):
-            done = (epoch + step / len(batches)) / budget.epochs
-            for group in optimizer.param_groups:
-                group["lr"] = budget.learning_rate * cosine(done, WARMUP)
-            images, targets = augment(train.images[index], train.labels[index], data.augment, classes)
-            prepared = data.prepare(images, candidate.resolution).to(device)
-            loss = pair_loss(network, prepared, targets.to(device), candidate.loss)
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            nn.utils.clip_grad_norm_(network.parameters(), CLIP_NORM)
-            optimizer.step()
-            losses.append(loss.detach())
-        mean = float(torch.stack(losses).mean())
+    run = _Run(network=network, optimizer=optimizer, checkpoint=checkpoint)
+    run.restore()
+    return run
+
+
+def _train_jointly(
+    run: _Run,
+    candidate: Candidate,
+    data: ImageData,
+    budget: CotrainSpec,
+    progress: Callable[[CotrainProgress], None],
+) -> None:
+    """Minimise `pair_loss` over the training images for what is left of the budget's epochs."""
+    resumed = run.epoch
+
+    def say(loss: float | None) -> None:
+        progress(
+            CotrainProgress(epoch=run.epoch, epochs=budget.epochs, loss=loss, seconds=run.seconds, resumed=resumed)
+        )
+
+    say(None)
+    while run.epoch < budget.epochs:
+        mean = _epoch(run, candidate, data, budget)
         if not math.isfinite(mean):
             raise DivergedError(
-                f"co-training diverged in epoch {epoch + 1}: the loss is {mean}; lower training.cotrain.learning_rate"
+                f"co-training diverged in epoch {run.epoch + 1}: the loss is {mean}; lower "
+                "training.cotrain.learning_rate"
             )
-        if progress is not None:
-            progress(CotrainProgress(epoch=epoch + 1, epochs=budget.epochs, loss=mean))
+        run.epoch += 1
+        if run.epoch < budget.epochs:
+            run.keep()
+        say(mean)
+
+
+def _epoch(run: _Run, candidate: Candidate, data: ImageData, budget: CotrainSpec) -> float:
+    """One pass over the training images; returns the mean loss."""
+    network, train = run.network, data.train
+    device = next(network.parameters()).device
+    losses = []
+    batches = list(shuffled(len(train), budget.batch_size))
+    for step, index in enumerate(batches):
+        done = (run.epoch + step / len(batches)) / budget.epochs
+        for group in run.optimizer.param_groups:
+            group["lr"] = budget.learning_rate * cosine(done, WARMUP)
+        images, targets = augment(train.images[index], train.labels[index], data.augment, len(data.classes))
+        prepared = data.prepare(images, candidate.resolution).to(device)
+        loss = pair_loss(network, prepared, targets.to(device), candidate.loss)
+        run.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(network.parameters(), CLIP_NORM)
+        run.optimizer.step()
+        losses.append(loss.detach())
+    return float(torch.stack(losses).mean())
 
 
 def pair_loss(network: RoutedNetwork, images: Tensor, targets: Tensor, weights: LossWeights) -> Tensor:

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import hashlib
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from nasopt.errors import CacheError, MeasurementError
+from nasopt.cache import Cache
+from nasopt.errors import CacheError, DivergedError, MeasurementError
 from nasopt.evaluation import LITTLE_LIGHTER, Device, EvaluationContext, evaluate, inspect, load_network, score_test
-from nasopt.evaluation.measuring import Graph, obtain_measurements
+from nasopt.evaluation.measuring import Graph, _file, obtain_measurements
+from nasopt.evaluation.pairs import obtain_pair
 from nasopt.hardware import backend_for, load_profile
 from nasopt.metrics import METRICS
 from nasopt.models import count
 from nasopt.records import ArtifactNames, Candidate, Outcome, TimingProtocol
-from nasopt.training import pair_key, predict
+from nasopt.spec.training import CotrainSpec
+from nasopt.training import CotrainProgress, checkpoint, pair_key, predict
 
 
 def test_an_outcome_has_every_metric_and_adds_up(context: EvaluationContext, candidate: Candidate) -> None:
@@ -204,3 +209,60 @@ def test_weights_of_another_make_are_refused(tmp_path_factory: pytest.TempPathFa
     file.write_bytes(b"x" * 64)
     with pytest.raises(CacheError, match="cannot restore"):
         load_network(file)
+
+
+def test_a_killed_cotraining_goes_on_and_leaves_nothing_but_the_pair(
+    context: EvaluationContext, candidate: Candidate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The stored weights are those of an undisturbed co-training; its seconds hold what came before."""
+    monkeypatch.setattr(checkpoint, "WRITE_EVERY_S", 0.0)
+    monkeypatch.setattr(checkpoint, "WRITING_SHARE", 1e9)
+    longer = context.training.model_copy(update={"cotrain": CotrainSpec(epochs=3)})
+    stored = []
+    for folder in ("killed", "undisturbed"):
+        place = replace(context, training=longer, cache=Cache(tmp_path / folder))
+        seen: list[CotrainProgress] = []
+
+        def listen(step: CotrainProgress, seen: list[CotrainProgress] = seen, folder: str = folder) -> None:
+            seen.append(step)
+            if folder == "killed" and len(seen) == 3:
+                raise KeyboardInterrupt
+
+        if folder == "killed":
+            with pytest.raises(KeyboardInterrupt):
+                obtain_pair(place, candidate, listen)
+            assert [f.suffixes for f in (tmp_path / folder / "pairs").glob("*.safetensors")] == [
+                [".partial", ".safetensors"]
+            ]
+        pair = obtain_pair(place, candidate, listen)
+        assert seen[-1].epoch == 3
+        assert seen[-1].resumed == (2 if folder == "killed" else 0)
+        assert pair.facts["seconds"]["train"] > seen[-1].seconds
+        assert not list((tmp_path / folder).glob("**/*.partial*"))
+        stored.append(hashlib.sha256(pair.weights.read_bytes()).hexdigest())
+    assert stored[0] == stored[1]
+
+
+def test_a_diverged_cotraining_leaves_no_checkpoint(
+    context: EvaluationContext, candidate: Candidate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoint, "WRITE_EVERY_S", 0.0)
+    wild = context.training.model_copy(update={"cotrain": CotrainSpec(epochs=3, learning_rate=1e30)})
+    with pytest.raises(DivergedError):
+        obtain_pair(replace(context, training=wild, cache=Cache(tmp_path)), candidate)
+    assert not list(tmp_path.glob("**/*.safetensors"))
+
+
+def test_kernels_that_run_alike_are_measured_once(context: EvaluationContext, candidate: Candidate) -> None:
+    """At 2 pixels a kernel of 5 and one of 7 both run as 3 x 3; at 8 they are two graphs."""
+    for resolution, alike in ((2, True), (8, False)):
+        files = {
+            _file(
+                context,
+                replace(candidate, resolution=resolution, big=tuple(replace(s, kernel=k) for s in candidate.big)),
+                context.devices[0],
+                Graph("hard", 1),
+            )
+            for k in (5, 7)
+        }
+        assert (len(files) == 1) == alike

@@ -11,8 +11,9 @@ import pytest
 from rich.console import Console
 
 from nasopt.records import Cost, Outcome
-from nasopt.study.events import PreparationProgress, StudyOpened, TrialEnded, TrialStarted
+from nasopt.study.events import PreparationProgress, StudyOpened, TrialEnded, TrialProgress, TrialStarted
 from nasopt.study.watching import Watcher
+from nasopt.training import CotrainProgress
 
 
 @pytest.mark.parametrize(
@@ -101,3 +102,46 @@ def test_a_notebook_shows_count_and_time_to_go(tmp_path: Path) -> None:
     line = last_line(outputs[-1]["data"]["text/plain"])
     assert "8/1000" in line
     assert "24:48:00" in line or "1 day, 0:48:00" in line
+
+
+@pytest.mark.parametrize(("verbosity", "expected"), [(0, [4, 8, 12]), (-1, [])], ids=["a line a minute", "quiet"])
+def test_how_far_a_long_trial_is(verbosity: int, expected: list[int]) -> None:
+    now, out = [0.0], io.StringIO()
+    watcher = Watcher(Console(file=out, width=200), verbosity=verbosity, clock=lambda: now[0])
+    for epoch in range(13):  # of 18 seconds each, of 40
+        step = CotrainProgress(epoch=epoch, epochs=40, loss=0.5 if epoch else None, seconds=now[0], resumed=0)
+        watcher(TrialProgress(study="s", number=3, step=step))
+        now[0] += 18.0
+    left = {4: "11 min", 8: "10 min", 12: "8 min"}
+    assert out.getvalue().splitlines() == [
+        f"trial 3: co-training, epoch {e} of 40, loss 0.500, {18 * e} s, about {left[e]} to go" for e in expected
+    ]
+
+
+def test_a_terminal_draws_a_bar_for_a_long_trial_while_it_runs() -> None:
+    now, out = [0.0], io.StringIO()
+    console = Console(file=out, force_terminal=True, width=120, color_system=None)
+    with Watcher(console) as watcher:
+        watcher._progress.get_time = lambda: now[0]
+        watcher(TrialStarted(study="s", number=3, adopted=True))
+        for epoch in range(7, 10):  # of two minutes each
+            step = CotrainProgress(epoch=epoch, epochs=12, loss=0.5, seconds=120.0 * epoch, resumed=7)
+            watcher(TrialProgress(study="s", number=3, step=step))
+            now[0] += 120.0
+        watcher._progress.refresh()
+        plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", out.getvalue())
+        bar = [line for line in re.split(r"[\r\n]+", plain) if line.startswith("trial 3 ")][-1]
+        assert " 9/12 " in bar
+        assert " 0:06:00 " in bar  # 3 epochs to go
+        assert "co-training, loss 0.500" in bar
+        assert "trial 3: co-training resumed after epoch 7" in plain
+        watcher(TrialEnded(study="s", number=3, ended="completed", reason=None, outcome=OUTCOME, finished=1, trials=2))
+        assert [task.description for task in watcher._progress.tasks] == ["trials"]
+
+
+def test_a_trial_of_one_epoch_has_no_bar_of_its_own() -> None:
+    watcher = Watcher(Console(file=io.StringIO(), force_terminal=True, width=120))
+    watcher(
+        TrialProgress(study="s", number=3, step=CotrainProgress(epoch=0, epochs=1, loss=None, seconds=0, resumed=0))
+    )
+    assert not watcher._progress.tasks
