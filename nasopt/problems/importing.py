@@ -28,13 +28,22 @@ def import_object(target: str, folders: Sequence[Path]) -> Any:
     module = _import(module_name, places)
     found: Any = module
     for name in path.split("."):
-        if not hasattr(found, name):
+        if not _has(found, name):
             known = [n for n in vars(found) if not n.startswith("_")] if hasattr(found, "__dict__") else []
             near = get_close_matches(name, known, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
             raise UsageError(f"problem.target {target}: {_where(module)} has no {name!r}{hint}")
         found = getattr(found, name)
     return found
+
+
+def _has(found: Any, name: str) -> bool:
+    try:
+        return hasattr(found, name)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        raise UsageError(f"problem.target: reading {name} failed: {told(error)}") from error
 
 
 def _import(name: str, places: Sequence[str]) -> ModuleType:
@@ -48,7 +57,9 @@ def _import(name: str, places: Sequence[str]) -> ModuleType:
         raise UsageError(
             f"problem.target: no module named {error.name!r} in {' or '.join(places)}, nor among what is installed"
         ) from None
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         raise UsageError(f"problem.target: importing {name} failed: {told(error)}") from error
 
 
@@ -69,7 +80,12 @@ def _where(module: ModuleType) -> str:
 
 def told(error: BaseException) -> str:
     """An error in one line: where in the user's code it arose, its kind and its message."""
-    text = str(error).strip().replace("\n", " ")
+    try:
+        text = " ".join(str(error).split())
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
+        text = "an error whose message cannot be read"
     if isinstance(error, SyntaxError):
         return f"{error.filename}:{error.lineno}: {type(error).__name__}: {error.msg}"
     own = [f for f in traceback.extract_tb(error.__traceback__) if not _foreign(f.filename)]

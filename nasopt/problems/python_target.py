@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import json
 import logging
 import math
 import time
@@ -15,8 +16,9 @@ from optuna import TrialPruned
 from optuna.distributions import BaseDistribution, distribution_to_json
 
 from nasopt.cache import Cache
-from nasopt.errors import EvaluationError, NasoptError, PrunedError, UsageError
-from nasopt.problems.importing import import_object, told
+from nasopt.errors import EvaluationError, PrunedError, UsageError
+from nasopt.problems.foreign import foreign, shown
+from nasopt.problems.importing import import_object
 from nasopt.records import Cost, Inspection, Interval, Outcome, Provenance, StudyKeys
 from nasopt.space import cardinality
 from nasopt.spec.problem import PythonProblem as PythonSpec
@@ -70,18 +72,16 @@ class PythonProblem:
         Raises:
             UsageError: it raises, or gives something else than bounds.
         """
-        ask = getattr(self._object, "inspect", None)
-        if ask is None:
-            return Inspection(bounds={}, structural={})
-        try:
+        with foreign(
+            lambda line: UsageError(f"{self.target}.inspect failed: {line}; its parameters were {dict(params)}")
+        ):
+            ask = getattr(self._object, "inspect", None)
+            if ask is None:
+                return Inspection(bounds={}, structural={})
             known = ask(dict(params))
-        except Exception as error:
-            raise UsageError(
-                f"{self.target}.inspect failed: {told(error)}; its parameters were {dict(params)}"
-            ) from error
-        if not isinstance(known, Mapping):
-            raise UsageError(f"{self.target}.inspect gave {_shown(known)}; expected figures or (low, high) by name")
-        return Inspection(bounds={str(n): self._bounds(n, b) for n, b in known.items()}, structural={})
+            if not isinstance(known, Mapping):
+                raise UsageError(f"{self.target}.inspect gave {shown(known)}; expected figures or (low, high) by name")
+            return Inspection(bounds={str(n): self._bounds(n, b) for n, b in known.items()}, structural={})
 
     def evaluate(self, params: Mapping[str, Any]) -> Outcome:
         """Call the target.
@@ -92,19 +92,20 @@ class PythonProblem:
             NasoptError: it raised one of nasopt's own, which decides how the trial ends.
         """
         start = time.perf_counter()
-        try:
-            returned = self._object.evaluate(dict(params))
-        except TrialPruned as error:
-            raise PrunedError(str(error) or f"{self.target} gave the point up") from error
-        except NasoptError:
-            raise
-        except (Exception, SystemExit) as error:
-            log.info("%s failed with parameters %s", self.target, dict(params), exc_info=True)
-            raise EvaluationError(f"{self.target} raised {told(error)}") from error
+        with foreign(lambda line: self._failed(f"raised {line}", params)):
+            try:
+                returned = self._object.evaluate(dict(params))
+            except TrialPruned as error:
+                raise PrunedError(str(error) or f"{self.target} gave the point up") from error
         seconds = time.perf_counter() - start
-        outcome = returned if isinstance(returned, Outcome) else self._outcome(returned, seconds)
-        self._check(outcome)
+        with foreign(lambda line: self._failed(f"returned {shown(returned)}, which cannot be read: {line}", params)):
+            outcome = returned if isinstance(returned, Outcome) else self._outcome(returned, seconds)
+            self._check(outcome)
         return outcome
+
+    def _failed(self, what: str, params: Mapping[str, Any]) -> EvaluationError:
+        log.info("%s failed with parameters %s", self.target, dict(params), exc_info=True)
+        return EvaluationError(f"{self.target} {what}")
 
     def score_test(self, params: Mapping[str, Any], files: Mapping[str, Path]) -> Mapping[str, float]:
         """A target has no test split that nasopt knows of."""
@@ -120,26 +121,27 @@ class PythonProblem:
                         f"{takes}: nasopt draws the points itself and has to know the space; expected {_FORM}"
                     )
                 raise UsageError(f"{takes}; expected {_FORM}, or a class or function without arguments that gives one")
-            try:
+            with foreign(lambda line: UsageError(f"problem.target: calling {self.target} failed: {line}")):
                 found = found()
-            except (Exception, SystemExit) as error:
-                raise UsageError(f"problem.target: calling {self.target} failed: {told(error)}") from error
-        if not callable(getattr(found, "evaluate", None)):
-            raise UsageError(
-                f"problem.target {self.target} is {_shown(found)} without a method evaluate; expected {_FORM}"
-            )
+        with foreign(lambda line: UsageError(f"problem.target: reading {self.target}.evaluate failed: {line}")):
+            if not callable(getattr(found, "evaluate", None)):
+                raise UsageError(
+                    f"problem.target {self.target} is {shown(found)} without a method evaluate; expected {_FORM}"
+                )
         return found
 
     def _distributions(self) -> dict[str, BaseDistribution]:
-        found = getattr(self._object, "distributions", None)
+        with foreign(lambda line: UsageError(f"problem.target: reading {self.target}.distributions failed: {line}")):
+            found = getattr(self._object, "distributions", None)
+            found = dict(found) if isinstance(found, Mapping) else found
         if not isinstance(found, Mapping) or not found:
             raise UsageError(
-                f"{self.target}.distributions is {_shown(found)}; expected a mapping of names to Optuna distributions"
+                f"{self.target}.distributions is {shown(found)}; expected a mapping of names to Optuna distributions"
             )
         for name, distribution in found.items():
             if not isinstance(name, str) or not isinstance(distribution, BaseDistribution):
                 raise UsageError(
-                    f"{self.target}.distributions: {name!r} is {_shown(distribution)}; expected a name and an Optuna "
+                    f"{self.target}.distributions: {name!r} is {shown(distribution)}; expected a name and an Optuna "
                     "distribution, such as IntDistribution(1, 8)"
                 )
             try:
@@ -152,17 +154,17 @@ class PythonProblem:
         pair = given if isinstance(given, (tuple, list)) and len(given) == 2 else (given, given)
         try:
             low, high = float(pair[0]), float(pair[1])
-        except (TypeError, ValueError, OverflowError):
+        except Exception:
             low, high = math.nan, math.nan
         if not low <= high:
-            raise UsageError(f"{self.target}.inspect gave {_shown(given)} for {name}; expected a figure or (low, high)")
+            raise UsageError(f"{self.target}.inspect gave {shown(given)} for {name}; expected a figure or (low, high)")
         return low, high
 
     def _outcome(self, returned: Any, seconds: float) -> Outcome:
         """Figures as costs of provenance `reported`; the clock's seconds are what the search is charged."""
         if not isinstance(returned, Mapping):
             wanted = ", ".join(f"{name!r}: ..." for name in self._wanted)
-            raise EvaluationError(f"{self.target} returned {_shown(returned)}; expected a mapping: {{{wanted}}}")
+            raise EvaluationError(f"{self.target} returned {shown(returned)}; expected a mapping: {{{wanted}}}")
         costs = {}
         for name, given in returned.items():
             value = self._number(name, given)
@@ -170,12 +172,11 @@ class PythonProblem:
         return Outcome(quality={}, costs=costs, seconds={"evaluate": seconds})
 
     def _number(self, name: str, given: Any) -> float:
-        try:
-            if isinstance(given, (bool, str, bytes)) or given is None:
-                raise TypeError
+        refused = EvaluationError(f"{self.target} returned {shown(given)} for {name}; expected a number")
+        if given is None or isinstance(given, (bool, str, bytes)) or str(getattr(given, "dtype", "")).endswith("bool"):
+            raise refused
+        with foreign(lambda _: refused):
             value = float(given)
-        except (TypeError, ValueError, OverflowError, RuntimeError):  # PyTorch raises the last of a tensor of several
-            raise EvaluationError(f"{self.target} returned {_shown(given)} for {name}; expected a number") from None
         if not math.isfinite(value):
             raise EvaluationError(f"{self.target} returned {value} for {name}; expected a finite number")
         return value
@@ -188,6 +189,10 @@ class PythonProblem:
                 given = ", ".join([*outcome.quality, *outcome.costs]) or "nothing"
                 raise EvaluationError(f"{self.target} returned no {name}; it returned {given}")
             self._number(name, value)
+        # what cannot be stored, or read again, is the evaluation's fault and told here
+        Outcome.from_json(json.loads(json.dumps(outcome.to_json(), allow_nan=False)))
+        if gone := [name for name, path in outcome.files.items() if not Path(path).is_file()]:
+            raise EvaluationError(f"{self.target} named the file {gone[0]}, which is not there")
         for name in self._objectives:
             origin = outcome.costs[name].provenance if name in outcome.costs else None
             first = self._provenance.setdefault(name, origin)
@@ -215,8 +220,3 @@ def _source_hash(found: Any) -> str:
         return "" if file is None else hashlib.sha256(Path(file).read_bytes()).hexdigest()[:24]
     except (TypeError, OSError):
         return ""
-
-
-def _shown(value: Any) -> str:
-    shown = repr(value) if len(repr(value)) <= 80 else f"{repr(value)[:77]}..."
-    return "nothing" if value is None else f"{shown} ({type(value).__name__})"

@@ -163,6 +163,117 @@ def test_numbers_of_other_libraries(number: str) -> None:
     assert found.evaluate(POINT).value("error") == 0.5
 
 
+HOSTILE = """\
+class Own(BaseException):
+    def __str__(self):
+        raise RuntimeError("no message")
+
+class Hostile:
+    def __float__(self):
+        raise {error}
+    def __repr__(self):
+        raise Own()
+    __str__ = __repr__
+
+class Figures(dict):
+    def items(self):
+        raise {error}
+
+"""
+
+
+@pytest.mark.parametrize(
+    "error", ["SystemExit(3)", "GeneratorExit", "Own()", "StopIteration", "MemoryError", "KeyError(Own)"]
+)
+@pytest.mark.parametrize(
+    ("statement", "message"),
+    [
+        ("raise {error}", r"mine:Target raised .*mine\.py:\d+: \w+"),
+        (
+            "return {{'error': Hostile(), 'size': 1}}",
+            "returned an object of Hostile, whose repr.. fails for error; expected",
+        ),
+        ("return Hostile()", "returned an object of Hostile, whose repr.. fails; expected a mapping"),
+        ("return Figures(error=1)", "returned .*Figures.*, which cannot be read: .*mine.py"),
+        ("return {{Hostile(): 1}}", "returned .*, which cannot be read: .*mine.py"),
+    ],
+)
+def test_whatever_a_target_raises_is_its_own_trial(statement: str, message: str, error: str) -> None:
+    body = GOOD.replace('return {"error": params["x"] ** 2, "size": params["n"]}', statement.format(error=error))
+    with pytest.raises(EvaluationError, match=message) as caught:
+        problem(HOSTILE.format(error=error) + body).evaluate(POINT)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        ("class Target:", "raise Own()\n\nclass Target:", "importing mine failed: .*Own: an error whose message"),
+        (
+            "    distributions =",
+            "    def __init__(self): raise Own()\n    distributions =",
+            "calling mine:Target failed",
+        ),
+        ("    def evaluate(", "    @property\n    def evaluate(", "reading mine:Target.evaluate failed"),
+    ],
+)
+def test_whatever_stops_a_target_from_being_made_is_one_line(place: tuple[str, str, str]) -> None:
+    old, new, message = place
+    with pytest.raises(UsageError, match=message) as caught:
+        problem(HOSTILE.format(error="Own()") + GOOD.replace(old, new))
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_interrupts_are_no_trials() -> None:
+    body = GOOD.replace("        return {", "        raise KeyboardInterrupt\n        return {")
+    with pytest.raises(KeyboardInterrupt):
+        problem(body).evaluate(POINT)
+
+
+@pytest.mark.parametrize(
+    ("expression", "message"),
+    [
+        ("1j", r"returned 1j \(complex\) for error"),
+        ("'0.5'", r"returned '0\.5' \(str\)"),
+        ("b'1'", r"\(bytes\)"),
+        ("None", "returned nothing for error"),
+        ("True", r"returned True \(bool\)"),
+        ("__import__('numpy').bool_(True)", r"\(bool"),
+        ("__import__('torch').tensor(True)", r"returned tensor\(True\)"),
+        ("__import__('torch').zeros(3)", r"returned tensor\(\[0\., 0\., 0\.\]\)"),
+        ("__import__('numpy').zeros((2, 2))", r"\(ndarray\) for error"),
+        ("float('nan')", "returned nan for error; expected a finite"),
+        ("__import__('decimal').Decimal('1e999')", "returned inf for error"),
+        ("10**400", r"returned a whole number of 1,329 bits \(int\)"),
+        ("'x' * 10**7", r"returned 'xxx.*\.\.\.x*' \(str\)|returned 'x.*\.\.\. ?\(str\)"),
+        ("[1] * 10**7", r"returned \[1, 1.*\.\.\.\] \(list\)"),
+    ],
+)
+def test_figures_that_are_no_numbers(expression: str, message: str) -> None:
+    with pytest.raises(EvaluationError, match=message) as caught:
+        returning(f'{{"error": {expression}, "size": 1}}').evaluate(POINT)
+    assert len(str(caught.value)) < 250
+
+
+@pytest.mark.parametrize(
+    ("outcome", "message"),
+    [
+        ("Outcome(quality={'error': 1.0, 'size': object()}, costs={})", "expected a number"),
+        ("Outcome(quality={'error': 1.0, 'size': 1.0}, costs={}, details={'a': {1, 2}})", "set is not JSON"),
+        ("Outcome(quality={'error': 1.0, 'size': 1.0}, costs={'x': 3})", "cannot be read"),
+        ("Outcome(quality=None, costs={})", "cannot be read"),
+        ("Outcome(quality={'error': 1.0, 'size': 1.0}, costs={}, files={'w': 'absent.bin'})", "absent.bin|file w"),
+    ],
+)
+def test_an_outcome_that_cannot_be_stored(outcome: str, message: str) -> None:
+    source = "from nasopt.records import Outcome\n" + GOOD.replace(
+        'return {"error": params["x"] ** 2, "size": params["n"]}', f"return {outcome}"
+    )
+    with pytest.raises(EvaluationError, match=message) as caught:
+        problem(source).evaluate(POINT)
+    assert len(str(caught.value).splitlines()) == 1
+
+
 def test_errors_with_a_meaning_keep_it() -> None:
     assert_raises = [("optuna", "TrialPruned", PrunedError), ("nasopt.errors", "DivergedError", DivergedError)]
     for module, name, kind in assert_raises:
