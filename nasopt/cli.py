@@ -224,7 +224,7 @@ def report(
     files = write_report(view, to or Path(f"report-{file_name(view.name)}"))
     console.print(front_table(view))
     for finding in stream_findings(view):
-        console.print(f"! {finding}", style="yellow", markup=False)
+        console.print(f"! {finding}", style="yellow", markup=False, soft_wrap=True)
     say(f"wrote {files.markdown} and {files.html}")
 
 
@@ -326,7 +326,7 @@ def _measure_trial(
     console = _console()
     console.print(stream_table(trial, streams))
     for finding in filter(None, map(finding_of, streams)):
-        console.print(f"! {finding}", style="yellow", markup=False)
+        console.print(f"! {finding}", style="yellow", markup=False, soft_wrap=True)
 
 
 @app.command()

@@ -56,8 +56,14 @@ class RoutedStream(StreamTimes):
 
     @property
     def is_finding(self) -> bool:
-        """Whether the sum of the paths does not stand for the stream."""
-        return abs(self.difference) > TOLERANCE
+        """Whether it is sure that the sum of the paths does not stand for the stream: the whole interval says so."""
+        low, high = self.difference_ci95
+        return self.valid and (low > TOLERANCE or high < -TOLERANCE)
+
+    @property
+    def is_untold(self) -> bool:
+        """Whether it looks so, and may be chance or the work of other programs."""
+        return abs(self.difference) > TOLERANCE and not self.is_finding
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; `from_json` restores the record."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from rich.console import RenderableType
 from rich.markup import escape
 
+from nasopt.commands import about
 from nasopt.records import Interval
 from nasopt.report.markup import Block, Grid, Paragraph
 from nasopt.report.notation import relative, significant
@@ -55,26 +56,55 @@ def _cells(stream: RoutedStream) -> tuple[str, ...]:
 
 
 def stream_findings(view: StudyView, *, named: bool = False) -> Iterator[str]:
-    """Members of the front whose stream is further from the sum of its paths than the tolerance, each a sentence."""
+    """Members of the front whose stream is surely further from the sum of its paths than the tolerance, a sentence
+    each; then, in one sentence, those of which that could not be told, and the command that would tell."""
+    untold: dict[int, list[RoutedStream]] = {}
     for trial in view.front():
         for stream in view.streams.get(trial.number, {}).values():
-            if (finding := finding_of(stream)) is not None:
+            if stream.is_finding:
                 on = f" on {stream.device}" if named else ""
-                yield f"trial {trial.number}{on}: {finding}"
+                yield f"trial {trial.number}{on}: {_apart(stream)}"
+            elif stream.is_untold:
+                untold.setdefault(trial.number, []).append(stream)
+    if untold:
+        streams = [stream for found in untold.values() for stream in found]
+        first = min(untold)
+        storage = (view.spec.get("study") or {}).get("storage") or ""
+        again = about("measure", view.name, storage, "--trial", str(first))
+        many = "trials" if len(untold) > 1 else "trial"
+        numbers = ", ".join(map(str, sorted(untold)))
+        yield (
+            f"whether a stream takes the weighted sum of its paths, within {TOLERANCE:.0%}, could not be told for "
+            f"{many} {numbers}: {_doubt(streams)}; on a quiet machine this would tell: {again}"
+        )
 
 
 def finding_of(stream: RoutedStream) -> str | None:
-    """What is to be said of a stream that the sum of its paths does not stand for; None where it does."""
-    if not stream.is_finding:
-        return None
-    low, high = stream.difference_ci95
-    sure = min(abs(low), abs(high)) > TOLERANCE and low * high > 0
-    doubt = "" if sure else f", though its interval does not exclude {TOLERANCE:.0%}"
-    doubt += "" if stream.valid else "; the machine was not steady"
+    """What is to be said of a stream that the sum of its paths may not stand for; None where it does."""
+    if stream.is_finding:
+        return _apart(stream)
+    if stream.is_untold:
+        return (
+            f"whether the stream takes the weighted sum of its paths, within {TOLERANCE:.0%}, could not be told: "
+            f"{_doubt([stream])}; on a quiet machine the same command would tell"
+        )
+    return None
+
+
+def _doubt(streams: Sequence[RoutedStream]) -> str:
+    """Why these streams cannot be told from the sum of their paths."""
+    low = min(s.difference_ci95[0] for s in streams)
+    high = max(s.difference_ci95[1] for s in streams)
+    unsteady = "" if all(s.valid for s in streams) else ", and the machine was not steady"
+    intervals = "its interval is" if len(streams) == 1 else "their intervals lie in"
+    return f"{intervals} {_range((low, high))}{unsteady}"
+
+
+def _apart(stream: RoutedStream) -> str:
     return (
         f"a stream of {stream.images} images takes {100 * abs(stream.difference):.1f}% "
         f"{'more' if stream.difference > 0 else 'less'} than the weighted sum of its paths "
-        f"({_range(stream.difference_ci95)}){doubt}"
+        f"({_range(stream.difference_ci95)})"
     )
 
 

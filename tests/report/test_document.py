@@ -16,7 +16,7 @@ from optuna.storages import BaseStorage
 from nasopt.database import open_storage
 from nasopt.errors import UsageError
 from nasopt.records import StudyKeys
-from nasopt.report import stream_findings, write_report
+from nasopt.report import finding_of, stream_findings, write_report
 from nasopt.report.document import ReportFiles
 from nasopt.report.markup import Code, Grid, Paragraph, Section, html, markdown, plain
 from nasopt.report.sections import sections
@@ -186,20 +186,33 @@ def test_tables_are_accessible() -> None:
     assert '<th scope="row" class="text">1</th><td>2</td>' in content
 
 
-@pytest.mark.parametrize(
-    ("difference", "interval"), [(0.02, (0.01, 0.03)), (0.08, (0.07, 0.09)), (-0.06, (-0.09, 0.0))]
-)
-def test_a_stream_that_the_sum_of_its_paths_does_not_stand_for(
-    write: Write, difference: float, interval: tuple[float, float]
-) -> None:
-    written = write()
-    number = written.completed(0.9, 2.0)
-    stream = RoutedStream(
+def routed(difference: float, interval: tuple[float, float], *, valid: bool = True) -> RoutedStream:
+    return RoutedStream(
         device="local", backend="onnxruntime", provider="CPUExecutionProvider", runtime="onnxruntime 1", way="if-graph",
         images=288, exit_rate=0.5, stream_ms=2 * (1 + difference), stream_ci95_ms=(1.9, 2.2), easy_ms=1.0, hard_ms=2.0,
         weighted_ms=2.0, weighted_ci95_ms=(1.9, 2.1), difference=difference, difference_ci95=interval, blocks=10,
-        valid=True, seconds=3.0,
+        valid=valid, seconds=3.0,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("difference", "interval", "valid", "kind"),
+    [
+        (0.02, (0.01, 0.03), True, "none"),
+        (0.02, (-0.09, 0.12), False, "none"),
+        (0.08, (0.07, 0.09), True, "finding"),
+        (-0.08, (-0.09, -0.06), True, "finding"),
+        (-0.06, (-0.09, 0.0), True, "untold"),
+        (0.22, (-0.02, 0.4), True, "untold"),
+        (0.08, (0.07, 0.09), False, "untold"),
+    ],
+)
+def test_a_stream_that_the_sum_of_its_paths_does_not_stand_for(
+    write: Write, difference: float, interval: tuple[float, float], valid: bool, kind: str
+) -> None:
+    written = write()
+    number = written.completed(0.9, 2.0)
+    stream = routed(difference, interval, valid=valid)
     written.study.set_user_attr(f"{StudyKeys.STREAM}{number}", {"local": stream.to_json()})
     view = load_view(written.study._storage, "study")
     (table,) = stream_section(view)
@@ -207,9 +220,22 @@ def test_a_stream_that_the_sum_of_its_paths_does_not_stand_for(
     assert table.rows[0][:4] == ("0", "local", "288", "50.0%")
     assert f"{100 * difference:+.1f}%" in table.rows[0][-1]
     found = list(stream_findings(view))
-    assert len(found) == (abs(difference) > 0.05)
+    assert len(found) == (kind != "none")
+    assert (finding_of(stream) is None) == (kind == "none")
     if found:
-        assert ("more" if difference > 0 else "less") in found[0]
-        assert ("does not exclude" in found[0]) == (interval[1] == 0)
+        assert ("more" in found[0] or "less" in found[0]) == (kind == "finding")
+        assert ("could not be told for trial 0" in found[0]) == (kind == "untold")
+        assert ("not steady" in found[0]) == (not valid)
         outcome = sections(view)[0]
         assert any(isinstance(b, Paragraph) and b.warning and found[0][1:] in b.text for b in outcome.blocks)
+
+
+def test_what_could_not_be_told_is_said_once_with_the_command_that_would(write: Write) -> None:
+    written = write("microseconds")
+    streams = [routed(0.05 * k + 0.01, (-0.02, 0.1 * k + 0.05), valid=k > 1) for k in (1, 2, 3)]
+    for k, stream in enumerate(streams):
+        number = written.completed(0.9 - 0.1 * k, 3.0 - k)
+        written.study.set_user_attr(f"{StudyKeys.STREAM}{number}", {"local": stream.to_json()})
+    (said,) = stream_findings(load_view(written.study._storage, "microseconds"))
+    assert "trials 0, 1, 2: their intervals lie in -2.0 to +35.0%, and the machine was not steady" in said
+    assert said.endswith("nasopt measure microseconds --storage sqlite:///nasopt.db --trial 0")
