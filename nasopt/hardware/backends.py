@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from pydantic import ValidationError
 
+from nasopt import plugins
 from nasopt.errors import MeasurementError, UsageError
 from nasopt.hardware.calibrated import calibrated
 from nasopt.hardware.host import device_lock
@@ -78,12 +79,13 @@ def backend_for(profile: DeviceProfile, *, meter: str | PluginSpec | None = None
 
     Raises:
         UnknownPluginError: the backend or meter is not installed.
-        UsageError: it has no such option.
+        UsageError: it has no such option, or is no backend.
         MeasurementError: the meter cannot be read here.
     """
     if meter is not None:
         profile = profile.model_copy(update={"meter": PluginSpec.model_validate(meter)})
     backend: Backend = build("backend", profile.backend, profile)
+    plugins.require("backend", profile.backend.name, backend, ("name", "provenance", "meter", "signature", "measure"))
     return backend
 
 

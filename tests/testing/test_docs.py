@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -260,3 +261,21 @@ def test_the_example_sampler_backend_and_meter_serve_a_study(plugin: Path) -> No
     assert energy["provenance"] == "estimated"
     assert energy["value"] == pytest.approx(35 * latency["value"], rel=1e-6)
     assert outcome["details"]["devices"]["plain"]["backend"] == "plain-loop"
+
+
+def test_the_example_installs_beside_other_folders(plugin: Path, tmp_path: Path) -> None:
+    """By pip, as the page says, in a folder that also has profiles and studies."""
+    pytest.importorskip("setuptools")
+    for folder in ("boards", "studies"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "x.yaml").touch()
+    (tmp_path / "pyproject.toml").write_text(blocks(EXTENDING, "toml")[0])
+    shutil.copytree(plugin / "my_nasopt", tmp_path / "my_nasopt")
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"]
+    done = subprocess.run(
+        [*command, "--target", "site", "."], cwd=tmp_path, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert sorted(p.name for p in (tmp_path / "site").iterdir() if p.suffix != ".dist-info") == ["my_nasopt"]
+    listed = "from nasopt import plugins; print(*plugins.names('samplers'), *plugins.names('meters'))"
+    assert {"mutation", "wattmeter"} <= set(python(tmp_path / "site", "-c", listed).split())

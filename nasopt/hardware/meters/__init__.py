@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nasopt import plugins
 from nasopt.errors import MeasurementError, UsageError
 from nasopt.hardware.meters.base import EnergyMeter, LoadModel, Paced, Window
 from nasopt.hardware.meters.codecarbon import CodeCarbonMeter
@@ -37,7 +38,7 @@ def meter_for(choice: str | PluginSpec) -> EnergyMeter:
 
     Raises:
         UnknownPluginError: no meter has this name.
-        UsageError: it has no such option.
+        UsageError: it has no such option, or is no meter.
         MeasurementError: it cannot be read here.
     """
     choice = PluginSpec.model_validate(choice)
@@ -49,4 +50,5 @@ def meter_for(choice: str | PluginSpec) -> EnergyMeter:
         except MeasurementError:
             return CodeCarbonMeter()
     meter: EnergyMeter = build("meter", choice)
+    plugins.require("meter", choice.name, meter, ("name", "provenance", "window", "describe"))
     return meter
