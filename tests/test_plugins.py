@@ -22,6 +22,10 @@ def nothing(**options):
     return "no sampler"
 
 
+def backend(profile):
+    return "no backend"
+
+
 class Nameless:
     provenance = "measured"
 """
@@ -48,12 +52,14 @@ def site(tmp_path: Path) -> Path:
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: their-plugins\nVersion: 0.3\n")
     (info / "entry_points.txt").write_text(
         "[nasopt.samplers]\ntpe = theirs:tpe\nnothing = theirs:nothing\n"
-        "[nasopt.meters]\nnameless = theirs:Nameless\n[nasopt.backends]\nnameless = theirs:nothing\n"
+        "[nasopt.meters]\nnameless = theirs:Nameless\n[nasopt.backends]\nnameless = theirs:backend\nodd = theirs:nothing\n"
     )
     (tmp_path / "grid.csv").write_text("a,score\n" + "".join(f"a{i},{i}\n" for i in range(6)))
     (tmp_path / "s.yaml").write_text(STUDY)
     (tmp_path / "plain.yaml").write_text(PROFILE)
     (tmp_path / "other.yaml").write_text(PROFILE.replace("onnxruntime", "nameless").replace("meter: nameless\n", ""))
+    odd = PROFILE.replace("onnxruntime", "odd").replace("meter: nameless\n", "")
+    (tmp_path / "odd.yaml").write_text(odd)
     return tmp_path
 
 
@@ -88,6 +94,7 @@ def test_what_is_no_plug_in_of_its_kind_is_refused_with_what_it_lacks(site: Path
             "meter 'nameless' (theirs.Nameless) has no name, window, describe; a meter has name,",
         ),
         ("other.yaml", "backend 'nameless' (builtins.str) has no name, provenance, meter, signature, measure"),
+        ("odd.yaml", "backend 'odd' is called with (DeviceProfile, **options): too many positional arguments"),
     ):
         _, said = nasopt(site, "devices", "check", profile)
         assert "Traceback" not in said

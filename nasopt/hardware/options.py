@@ -29,12 +29,17 @@ def build(kind: str, choice: PluginSpec, *leading: Any) -> Any:
 
     Raises:
         UnknownPluginError: it is not installed.
-        UsageError: it has no such option, needs another one, or a value is of the wrong kind.
+        UsageError: it has no such option, needs another one, a value is of the wrong kind, or it takes no such call.
         MeasurementError: it does not work here.
     """
     factory = plugins.load(f"{kind}s", choice.name)
     if found := mistakes(kind, choice, len(leading)):
         raise UsageError("\n".join(m.text for m in found))
+    try:
+        inspect.signature(factory).bind(*leading, **choice.options)
+    except TypeError as error:
+        given = ", ".join([*(type(value).__name__ for value in leading), "**options"])
+        raise UsageError(f"{kind} {choice.name!r} is called with ({given}): {error}; see docs/extending.md") from None
     return factory(*leading, **_converted(factory, choice.options))
 
 
