@@ -52,7 +52,8 @@ def site(tmp_path: Path) -> Path:
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: their-plugins\nVersion: 0.3\n")
     (info / "entry_points.txt").write_text(
         "[nasopt.samplers]\ntpe = theirs:tpe\nnothing = theirs:nothing\n"
-        "[nasopt.meters]\nnameless = theirs:Nameless\n[nasopt.backends]\nnameless = theirs:backend\nodd = theirs:nothing\n"
+        "[nasopt.meters]\nnameless = theirs:Nameless\n[nasopt.backends]\n"
+        "nameless = theirs:backend\nodd = theirs:nothing\n"
     )
     (tmp_path / "grid.csv").write_text("a,score\n" + "".join(f"a{i},{i}\n" for i in range(6)))
     (tmp_path / "s.yaml").write_text(STUDY)

@@ -2,16 +2,53 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
 from nasopt.metrics import METRICS, split_metric
+from nasopt.report.markup import plain
 from nasopt.report.notation import figure_text, network_text, origin
 from nasopt.report.view import StudyView, TrialView
 
 
-def model_card(view: StudyView, trial: TrialView) -> str:
-    """Markdown about one finished trial."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """What somebody has to know who runs exported graphs without nasopt."""
+
+    channels: int
+    side: int
+    """Of the square input, in pixels."""
+    mean: tuple[float, ...]
+    """Of each channel, of values in [0, 1]."""
+    std: tuple[float, ...]
+    classes: tuple[str, ...]
+    tau: float
+    """An input leaves at the little head when its router score is at least tau."""
+    opset: int
+    """Of the routed graph."""
+    tried: Mapping[str, str] = field(default_factory=dict)
+    """Runtimes that took the routed graph when it was exported, with their version, and what came of it."""
+
+    def to_json(self) -> dict[str, Any]:
+        """What `config.json` says of it."""
+        shape = [1, self.channels, self.side, self.side]
+        order = {1: "grey", 3: "RGB"}.get(self.channels, "")
+        return {
+            "input": {"name": "image", "shape": shape, "channel_order": order, "pixels": [0, 255], "scale": 1 / 255},
+            "outputs": {"logits": [1, len(self.classes)], "exited": [1]},
+            "classes": list(self.classes),
+            "tau": self.tau,
+            "opset": self.opset,
+            "runtimes_tried": dict(self.tried),
+        }
+
+
+def model_card(view: StudyView, trial: TrialView, deployed: Deployment) -> str:
+    """Markdown about one finished trial, and how to run its graphs."""
     outcome = trial.outcome
     assert outcome is not None
-    lines = [f"# Trial {trial.number} of {view.name}", ""]
+    lines = [f"# Trial {trial.number} of {plain(view.name)}", ""]
     lines += _about(view, trial)
     lines += ["", "## Figures", "", "| metric | value |", "|---|---|"]
     names = [*outcome.quality, *outcome.costs]
@@ -21,14 +58,15 @@ def model_card(view: StudyView, trial: TrialView) -> str:
         accuracy, images = score["accuracy"], int(score["images"])
         lines += ["", f"On {images} test images: accuracy {accuracy:.2%}, exit rate {score['exit_rate']:.1%}."]
     lines += ["", "## Devices", ""]
-    lines += [f"- {d.name}: {d.description}; costs are {d.provenance}, by {d.backend}." for d in view.devices]
-    return "\n".join([*lines, "", *_usage(view)]) + "\n"
+    lines += [
+        f"- {plain(d.name)}: {plain(d.description)}; costs are {d.provenance}, by {d.backend}." for d in view.devices
+    ]
+    return "\n".join([*lines, "", *_usage(deployed)]) + "\n"
 
 
 def _about(view: StudyView, trial: TrialView) -> list[str]:
-    lines = [
-        f"A dynamic network for {view.data.get('name', 'an unnamed data set')}: a little network answers every input,"
-    ]
+    data = plain(str(view.data.get("name") or "an unnamed data set"))
+    lines = [f"A dynamic network for {data}: a little network answers every input,"]
     lines += ["and a big one those of which the router is not sure."]
     if (network := network_text(view, trial)) is not None:
         lines += ["", f"- little: `{network.little}`", f"- big: `{network.big}`", f"- router: {network.router}"]
@@ -47,19 +85,82 @@ def _conversion(trial: TrialView) -> str:
     )
 
 
-def _usage(view: StudyView) -> list[str]:
-    preprocessing = view.data.get("preprocessing") or {}
-    mean, std = ([round(v, 6) for v in preprocessing.get(key, [])] for key in ("mean", "std"))
+def _usage(deployed: Deployment) -> list[str]:
+    order = "RGB" if deployed.channels == 3 else "grey" if deployed.channels == 1 else f"{deployed.channels} channels"
+    side, shape = deployed.side, (1, deployed.channels, deployed.side, deployed.side)
+    named = [f"{i} {plain(name)}" for i, name in enumerate(deployed.classes[:_CLASSES_SHOWN])]
+    more = ", ..." if len(deployed.classes) > _CLASSES_SHOWN else ""
     return [
         "## Use",
         "",
-        "- `routed.onnx`: `image` (1, channels, height, width) -> `logits`, `exited`. Both networks behind one ONNX",
-        "  `If`; the big one runs only where the router's score is below the threshold.",
-        "- `easy.onnx` and `hard.onnx`: the same as two graphs for a runtime that handles `If` badly: run `easy`, and",
-        "  `hard` on its `features` where `score` is below the threshold (`tau` in `config.json`).",
-        "- Input: pixels divided by 255, then for each channel minus its mean and divided by its standard deviation:",
-        f"  mean {mean}, standard deviation {std}.",
+        f"- Input `image`: float32 {shape}, that is batch, channels ({order}), height, width.",
+        "- Pixels go from 0 to 255. Images with another range are spread to it first (16 bits: divided by 257;",
+        "  scikit-learn's digits, 0 to 16: times 255 / 16).",
+        f"- An image of another size is brought to {side}x{side}: the shorter side resized (bilinear), the centre",
+        "  cropped.",
+        "- Then pixels are divided by 255, and for each channel the mean is subtracted and the result divided by",
+        f"  the standard deviation: mean {_rounded(deployed.mean)}, standard deviation {_rounded(deployed.std)}.",
+        f"- `routed.onnx` (ONNX opset {deployed.opset}): `image` -> `logits` (1, {len(deployed.classes) or '?'}) of",
+        "  the head that answered, and `exited` (1,), true where the little network did. Both networks stand behind one",
+        "  ONNX `If`; the big one runs only where the router's score is below the threshold",
+        f"  {deployed.tau:.6g} (the initialiser `tau`).",
+        "- `easy.onnx` (`image` -> `features`, `logits`, `score`) and `hard.onnx` (`features` -> `logits`): the same",
+        "  as two graphs, for a runtime that handles `If` badly. The answer is `easy`'s `logits` where `score` is at",
+        "  least the threshold; elsewhere run `hard` on `features`, and the answer is its `logits`.",
+        f"- The class is the position of the greatest logit: {', '.join(named) or 'not recorded'}{more}",
+        "  (`classes` in `config.json`).",
+        *([f"- Tried with: {_tried(deployed.tried)}."] if deployed.tried else []),
+        "",
+        "From an image file to its class:",
+        "",
+        "```python",
+        *_EXAMPLE.format(
+            mode={1: '"L"', 3: '"RGB"'}.get(deployed.channels, '"RGB"'),
+            side=side,
+            mean=list(deployed.mean),
+            std=list(deployed.std),
+        ).splitlines(),
+        "```",
     ]
+
+
+_CLASSES_SHOWN = 20
+_EXAMPLE = """\
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from PIL import Image, ImageOps
+
+here = Path(__file__).parent
+classes = json.loads((here / "config.json").read_text())["classes"]
+session = onnxruntime.InferenceSession(here / "routed.onnx", providers=["CPUExecutionProvider"])
+mean = np.array({mean}, np.float32).reshape(-1, 1, 1)
+std = np.array({std}, np.float32).reshape(-1, 1, 1)
+
+
+def classify(file):
+    image = Image.open(file).convert({mode})
+    if image.size != ({side}, {side}):
+        image = ImageOps.fit(image, ({side}, {side}), Image.Resampling.BILINEAR)
+    pixels = np.asarray(image, np.float32).reshape({side}, {side}, -1).transpose(2, 0, 1) / 255
+    logits, exited = session.run(["logits", "exited"], {{"image": ((pixels - mean) / std)[None]}})
+    return classes[int(logits[0].argmax())], bool(exited[0])
+
+
+for file in sys.argv[1:]:
+    print(*classify(file))
+"""
+
+
+def _rounded(values: Sequence[float]) -> list[float]:
+    return [round(v, 6) for v in values]
+
+
+def _tried(tried: Mapping[str, str]) -> str:
+    return ", ".join(f"{plain(runtime)} ({plain(result)})" for runtime, result in tried.items())
 
 
 def _label(view: StudyView, name: str) -> str:

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
+import onnx
 import torch
 
 from nasopt.commands import about
@@ -17,7 +19,7 @@ from nasopt.evaluation import load_network
 from nasopt.export import compose_routed, describe, export_easy, export_hard
 from nasopt.models import RoutedNetwork
 from nasopt.records import ArtifactNames, ExportedModel
-from nasopt.report.card import model_card
+from nasopt.report.card import Deployment, model_card
 from nasopt.report.view import StudyView, TrialView
 from nasopt.space import BigLittleSpace
 from nasopt.study.opening import Study
@@ -91,17 +93,50 @@ def _write(study: Study, view: StudyView, trial: TrialView, files: Mapping[str, 
         easy, hard = (describe(Path(shutil.copyfile(files[name], folder / name))) for name in names)
     routed = compose_routed(easy, hard, folder / "routed.onnx", candidate.tau)
     card, config = folder / "README.md", folder / "config.json"
-    card.write_text(model_card(view, trial))
+    deployed = _deployment(view, easy, routed, candidate.tau)
+    card.write_text(model_card(view, trial, deployed), encoding="utf-8")
     content = {
         "study": study.name,
         "storage": redact(study.url),
         "trial": trial.number,
+        **deployed.to_json(),
         "candidate": asdict(candidate),
         "preprocessing": view.data.get("preprocessing"),
         "params": dict(trial.params),
     }
     config.write_text(json.dumps(content, indent=2) + "\n")
     return ExportedFiles(easy=easy.path, hard=hard.path, routed=routed.path, card=card, config=config)
+
+
+def _deployment(view: StudyView, easy: ExportedModel, routed: ExportedModel, tau: float) -> Deployment:
+    """What the graphs take and give, read from them, and how the study prepared its images."""
+    preprocessing = view.data.get("preprocessing") or {}
+    _, channels, side, _ = easy.inputs[0][1]
+    opsets = onnx.load(routed.path, load_external_data=False).opset_import
+    return Deployment(
+        channels=channels,
+        side=side,
+        mean=tuple(preprocessing.get("mean") or ()),
+        std=tuple(preprocessing.get("std") or ()),
+        classes=tuple(preprocessing.get("class_names") or ()),
+        tau=tau,
+        opset=next(o.version for o in opsets if o.domain in ("", "ai.onnx")),
+        tried=_tried(routed),
+    )
+
+
+def _tried(routed: ExportedModel) -> dict[str, str]:
+    """What becomes of the routed graph in the runtimes at hand, on an image without content."""
+    import onnxruntime
+
+    name, shape = routed.inputs[0]
+    runtime = f"ONNX Runtime {onnxruntime.__version__}"
+    try:
+        session = onnxruntime.InferenceSession(str(routed.path), providers=["CPUExecutionProvider"])
+        session.run(None, {name: np.zeros(shape, np.float32)})
+    except Exception as error:  # ONNX Runtime's exceptions share no base but this
+        return {runtime: f"failed: {str(error).splitlines()[0]}"}
+    return {runtime: "runs"}
 
 
 def _export(network: RoutedNetwork, resolution: int, folder: Path) -> tuple[ExportedModel, ExportedModel]:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,7 @@ import onnx
 import onnxruntime
 import pytest
 from onnx import TensorProto, helper
+from PIL import Image
 
 from nasopt.spec.data import DATA_SETS, DataSpec
 from nasopt.training import load_data
@@ -201,6 +205,38 @@ def test_an_export_decides_as_the_study_says(nasopt: Nasopt, study: Path) -> Non
     quality = best["outcome"]["quality"]
     assert right / len(held.labels) == pytest.approx(quality["accuracy"], abs=0.01)
     assert exited / len(held.labels) == pytest.approx(quality["exit_rate"], abs=0.01)
+
+
+def test_the_model_card_leads_from_an_image_file_to_its_class(nasopt: Nasopt, study: Path) -> None:
+    """Its program as it stands, and its words: without nasopt, with the accuracy that the study says."""
+    best = content(nasopt("status", "--json"))[0]["front"][0]
+    assert nasopt("export", "tiny.yaml", "--trial", best["number"], "--to", "out").code == 0
+    card = (study / "out/README.md").read_text()
+    (program,) = re.findall(r"^```python\n(.*?)^```", card, re.M | re.S)
+    assert "nasopt" not in program
+    (study / "out" / "classify.py").write_text(program)
+    held = load_data(DataSpec(), seed=0).validation
+    for number, image in enumerate(held.images.numpy()):
+        Image.fromarray(image[0]).save(study / f"{number}.png")
+    files = [f"{n}.png" for n in range(len(held.labels))]
+    command = [sys.executable, "-I", "out/classify.py", *files]
+    told = subprocess.run(command, cwd=study, capture_output=True, text=True, check=True, timeout=120).stdout
+    answers = [line.split() for line in told.splitlines()]
+    quality = best["outcome"]["quality"]
+    right = [answer == str(int(label)) for (answer, _), label in zip(answers, held.labels, strict=True)]
+    assert len(right) > 250
+    assert np.mean(right) == pytest.approx(quality["accuracy"], abs=1e-9)
+    assert np.mean([left == "True" for _, left in answers]) == pytest.approx(quality["exit_rate"], abs=0.004)
+    config = json.loads((study / "out/config.json").read_text())
+    graph = onnx.load(study / "out/routed.onnx")
+    assert config["opset"] == graph.opset_import[0].version
+    assert f"opset {config['opset']}" in card
+    assert config["input"]["shape"] == [1, 1, 8, 8]
+    assert config["classes"] == list("0123456789")
+    assert config["tau"] == config["candidate"]["tau"]
+    assert list(config["runtimes_tried"].values()) == ["runs"]
+    for said in ("(1, 1, 8, 8)", "grey", "0 to 255", "times 255 / 16", "`exited`", f"{config['tau']:.6g}", "0 0, 1 1"):
+        assert said in card
 
 
 def test_measure_an_onnx_model(nasopt: Nasopt, tmp_path: Path) -> None:
