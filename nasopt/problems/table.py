@@ -41,8 +41,8 @@ class TableProblem:
     def __init__(self, spec: StudySpec, cache: Cache) -> None:
         """Reads the table; raises UsageError or DataError where it cannot serve the study."""
         assert isinstance(spec.problem, TableSpec)
-        self._file = read_table(locate(spec.problem.file, spec.folder))
-        choices = _choices(self._file, spec.problem.choices)
+        self._file = read_table(locate(spec.problem.file, spec.folder), spec.problem.choices or ())
+        choices = _choices(self._file, spec.problem.choices, figures={*spec.metrics, spec.problem.seconds})
         self._figures = _figures(self._file, spec.metrics, taken={*choices, spec.problem.seconds})
         self._seconds = _seconds(self._file, spec.problem.seconds)
         self._rows = _distinct_rows(self._file, choices)
@@ -143,10 +143,11 @@ class TableProblem:
         return digest.hexdigest()[:24]
 
 
-def _choices(file: TableFile, named: Sequence[str] | None) -> dict[str, list[Any]]:
-    """Cells of each choice by column."""
+def _choices(file: TableFile, named: Sequence[str] | None, figures: set[str | None]) -> dict[str, list[Any]]:
+    """Cells of each choice by column; `figures` are the columns that the study is about."""
     if named is None:
         names = file.text_columns
+        _refuse_no_choices(file, [name for name in names if name not in figures])
         if not names:
             raise DataError(
                 f"{file.path} has no text column; say in problem.choices which of its columns are searched: "
@@ -157,6 +158,43 @@ def _choices(file: TableFile, named: Sequence[str] | None) -> dict[str, list[Any
         for name in names:
             _require(file, name, "problem.choices names")
     return {name: file.values(name) for name in names}
+
+
+def _refuse_no_choices(file: TableFile, names: Sequence[str]) -> None:
+    """Refuse columns of text that nobody named and that are no choices, with the key that names those that are.
+
+    Raises:
+        DataError: a column is empty in some row, or has another value in each row, or one that the others tell.
+    """
+
+    def out(name: str) -> str:
+        rest = ", ".join(n for n in names if n != name)
+        return f"and text columns are choices; say in problem.choices which are searched, such as choices: [{rest}]"
+
+    for name in names:
+        if rows := file.empty_rows(name):
+            if len(rows) == file.table.num_rows:
+                raise DataError(f"{file.path}: the text column {name} is empty, {out(name)}")
+            share = f"{len(rows)} of {file.table.num_rows} rows have none"
+            raise DataError(
+                f"{file.path}: row {rows[0]} has no value of the choice {name} ({share}): fill it in or drop the row; or "
+                f"it is no choice, {out(name)}"
+            )
+    cells = {name: file.values(name) for name in names}
+    apart = {name for name in names if len(set(cells[name])) == file.table.num_rows}
+    if _complete(list(cells.values())):
+        return
+    for name in names:
+        others = [cells[n] for n in names if n != name]
+        alone = name in apart and len(apart) < len(names)
+        if alone or (_complete(others) and len(set(zip(*others, strict=True))) == file.table.num_rows):
+            why = "has another value in each row, as names of runs have" if alone else "follows from the others"
+            raise DataError(f"{file.path}: the text column {name} {why}, {out(name)}")
+
+
+def _complete(columns: Sequence[Sequence[Any]]) -> bool:
+    """Whether the rows of these columns have every combination of their values."""
+    return len(set(zip(*columns, strict=True))) == math.prod(len(set(cells)) for cells in columns)
 
 
 def _figures(file: TableFile, wanted: Sequence[str], taken: set[str | None]) -> dict[str, Array]:

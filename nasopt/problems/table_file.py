@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import string
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -18,6 +21,7 @@ from nasopt.errors import DataError, UsageError
 Column: TypeAlias = "pa.ChunkedArray"
 _EMPTY = ("", "na", "n/a", "nan", "null")
 """What cells of a CSV file say, in small letters, that have no number to give."""
+_PLAIN = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][-+]?\d+)?", re.ASCII)
 _DELIMITERS = ",;\t"
 _NO_ROWS = "{} has no rows; expected one for each point and its figures"
 
@@ -60,7 +64,12 @@ class TableFile:
                 raise DataError(
                     f"{self.path}: row {row} has no value of the choice {name}; fill it in, or drop the row"
                 )
-        return cells
+        return [str(cell) for cell in cells] if pa.types.is_decimal(kind) else cells
+
+    def empty_rows(self, name: str) -> list[int]:
+        """Rows in which a column of text says nothing."""
+        cells = self.table.column(name).to_pylist()
+        return [row for row, cell in enumerate(cells, start=1) if cell is None or not cell.strip()]
 
     def numbers(self, name: str) -> npt.NDArray[np.float64]:
         """A column of numbers, shape (rows,); NaN where a cell is empty or no finite number.
@@ -125,14 +134,17 @@ def locate(file: str, folder: Path | None) -> Path:
     raise UsageError(f"no table at {places}; problem.file is relative to the study file or to the working folder")
 
 
-def read_table(path: Path) -> TableFile:
+def read_table(path: Path, choices: Sequence[str] = ()) -> TableFile:
     """Read a table, `.parquet` or `.csv` (also `.tsv`); CSV has a header, and ',', ';' or tabs between the cells.
+
+    A column of `choices` whose cells a number would change, such as the code `0011`, stays text as it is written.
 
     Raises:
         UsageError: the file's name ends in nothing known.
         DataError: it is unreadable, has no rows, or names a column twice or not at all.
     """
-    readers = {".parquet": _read_parquet, ".csv": _read_csv, ".tsv": _read_csv}
+    read_csv = partial(_read_csv, choices=choices)
+    readers: dict[str, Callable[[Path], pa.Table]] = {".parquet": _read_parquet, ".csv": read_csv, ".tsv": read_csv}
     if path.suffix.lower() not in readers:
         raise UsageError(f"{path} ends in {path.suffix or 'nothing'!r}; expected a table in .parquet, .csv or .tsv")
     try:
@@ -161,7 +173,7 @@ def _read_parquet(path: Path) -> pa.Table:
     return pa.table(plain, names=table.column_names)
 
 
-def _read_csv(path: Path) -> pa.Table:
+def _read_csv(path: Path, choices: Sequence[str] = ()) -> pa.Table:
     """All cells as text first: the library's guess would take `12:30` for a time, and hide the row of a bad number."""
     from pyarrow import csv
 
@@ -176,7 +188,14 @@ def _read_csv(path: Path) -> pa.Table:
     names = csv.open_csv(path, parse_options=parsing).schema.names
     converting = csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False)
     table = csv.read_csv(path, parse_options=parsing, convert_options=converting)
-    return pa.table([_typed(column) for column in table.columns], names=table.column_names)
+    plain = [n in choices and not _plain_numbers(c) for n, c in zip(table.column_names, table.columns, strict=True)]
+    typed = [pc.utf8_trim_whitespace(c) if p else _typed(c) for c, p in zip(table.columns, plain, strict=True)]
+    return pa.table(typed, names=table.column_names)
+
+
+def _plain_numbers(column: Column) -> bool:
+    """Whether all cells are numbers as they are written: no code such as `0011`, no more digits than a float has."""
+    return all(_PLAIN.fullmatch(cell.strip()) and sum(c.isdigit() for c in cell) <= 15 for cell in column.to_pylist())
 
 
 def _typed(column: Column) -> Column:

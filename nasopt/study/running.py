@@ -278,6 +278,8 @@ class Filling:
     def _watch_refusals(self, tally: Tally, budget: int) -> None:
         if tally.refused < REFUSALS_PER_TRIAL * budget:
             return
+        from nasopt.problems.table import IN_TABLE  # it reads tables, which most studies do without
+
         broken: Counter[str] = Counter()
         for trial in self._study.optuna.get_trials(deepcopy=False):
             if trial.user_attrs.get(TrialKeys.ENDED) == "infeasible":
@@ -285,7 +287,12 @@ class Filling:
         cause = "the evaluation pruned them all"
         if broken:
             key, times = broken.most_common(1)[0]
-            cause = f"{key} refused {times} of them: relax it, or narrow the space"
+            way_out = "relax it, or narrow the space"
+            if key in self._constraints.structural:
+                way_out = "it belongs to the problem; narrow the space"
+            if key == IN_TABLE:
+                way_out = "name other columns in problem.choices, or bring a table with more of the combinations"
+            cause = f"{key} refused {times} of them: {way_out}"
         raise InfeasibleStudyError(
             f"{tally.refused} candidates were refused before they were evaluated and only {tally.finished} of {budget} "
             f"trials finished; {cause}"

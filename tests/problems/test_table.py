@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution
 
 from nasopt.cache import Cache
-from nasopt.errors import NasoptError
+from nasopt.errors import DataError, NasoptError
 from nasopt.problems.opening import describe_space
 from nasopt.problems.table import TableProblem
 from nasopt.problems.true_front import REFERENCE, true_front
@@ -93,6 +93,61 @@ def test_named_choices_may_be_numbers(tmp_path: Path) -> None:
     assert found.distributions["width"] == CategoricalDistribution([0.5, 1.0])
     assert found.distributions["units"] == CategoricalDistribution([9, 10])
     assert found.evaluate({"width": 1.0, "units": 9}).value("accuracy") == 0.4
+
+
+CODES = ["0000000000000000000000000001", "0000000000000000000000000010", "1000000000000000000000000001", "0011"]
+
+
+@pytest.mark.parametrize(
+    ("cells", "choices"),
+    [
+        (CODES, sorted(CODES, key=float)),
+        (["0011", "0100"], ["0011", "0100"]),
+        (["+1", "2"], ["+1", "2"]),
+        (["1234567890123456", "1234567890123457"], ["1234567890123456", "1234567890123457"]),
+        (["16", "8", "32"], [8, 16, 32]),
+        (["0.50", "0.25"], [0.25, 0.5]),
+    ],
+)
+def test_a_named_choice_stays_as_it_is_written(tmp_path: Path, cells: list[str], choices: list[Any]) -> None:
+    text = "arch,accuracy\n" + "".join(f"{cell},0.{i}\n" for i, cell in enumerate(cells, start=1))
+    found = problem(write(tmp_path, text), ["accuracy"], choices=["arch"])
+    assert str(found.distributions["arch"]) == str(CategoricalDistribution(choices))
+    assert found.complete
+    assert found.evaluate({"arch": choices[0]}).value("accuracy") is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            GOOD.replace("layer,", "notes,layer,").replace("\nconv", "\n,conv").replace("\nskip", "\n,skip"),
+            r"the text column notes is empty, and text columns are choices; say in problem\.choices which are "
+            r"searched, such as choices: \[layer, kernel\]",
+        ),
+        (
+            GOOD.replace("layer,", "notes,layer,").replace("\nconv", "\n,conv").replace("\nskip", "\ngood,skip"),
+            r"row 1 has no value of the choice notes \(2 of 4 rows have none\): fill it in .*: \[layer, kernel\]",
+        ),
+        (
+            "run,layer,kernel,accuracy,latency_ms\nr1,conv,k3,0.9,4\nr2,conv,k5,0.95,6\nr3,skip,k3,0.5,1\nr4,skip,k5,0.4,2\n",
+            r"the text column run has another value in each row, as names of runs have, .*choices: \[layer, kernel\]",
+        ),
+        (
+            "who,layer,kernel,accuracy,latency_ms\na,conv,k3,0.9,4\na,conv,k5,0.95,6\nb,skip,k3,0.5,1\nb,skip,k5,0.4,2\n",
+            r"the text column who follows from the others, .*choices: \[layer, kernel\]",
+        ),
+    ],
+)
+def test_text_that_is_no_choice_is_named_with_the_way_out(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        problem(write(tmp_path, text))
+    assert problem(write(tmp_path, text), choices=["layer", "kernel"]).complete
+
+
+def test_a_table_of_runs_that_are_named_one_by_one_is_searched(tmp_path: Path) -> None:
+    text = "run,accuracy,latency_ms\nr1,0.9,4\nr2,0.95,6\n"
+    assert problem(write(tmp_path, text)).complete
 
 
 def test_the_order_of_rows_and_the_format_change_nothing(tmp_path: Path) -> None:
