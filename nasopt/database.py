@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,12 +32,16 @@ _DRIVERS = {"postgresql": "psycopg", "mysql": "pymysql", "mariadb": "pymysql"}
 _EXTRAS = {"postgresql": "postgresql", "mysql": "mysql", "mariadb": "mysql"}
 
 
-def state_folder(url: str) -> Path:
-    """Where locks and artifacts of this database live: beside a SQLite file, else in the user's state folder."""
+def state_folder(url: str, identity: str | None = None) -> Path:
+    """Where locks and artifacts of this database live: beside a SQLite file, else in the user's state folder.
+
+    `identity` is what a server's database says of itself, the same for all spellings of its URL.
+    """
     file = sqlite_file(url)
     if file is not None:
+        file = file.resolve()
         return file.with_name(file.name + ".nasopt")
-    return user_state_path("nasopt") / hashlib.sha256(redact(url).encode()).hexdigest()[:16]
+    return user_state_path("nasopt") / (identity or hashlib.sha256(redact(url).encode()).hexdigest()[:16])
 
 
 def file_lock(path: Path) -> FileLock:
@@ -66,11 +70,14 @@ def artifact_store(folder: Path) -> FileSystemArtifactStore:
     return FileSystemArtifactStore(str(folder))
 
 
-def open_storage(url: str, *, create: bool = True) -> BaseStorage:
+def open_storage(
+    url: str, *, create: bool = True, first: Callable[[BaseStorage], None] = lambda _: None
+) -> BaseStorage:
     """Open the Optuna storage at `url`, whose variables `expand` has filled in.
 
     SQLite runs in WAL mode with `synchronous=NORMAL`: a crash of the process loses nothing, and a write costs half.
-    Tables are created under a lock, since workers that start together otherwise race for them.
+    Tables are created under a lock, since workers that start together otherwise race for them. `first` is called before
+    anything is written to a database that exists: it may raise, and leaves it as it was.
 
     Raises:
         DatabaseError: missing driver, unreachable or read-only database, or no SQLite file with `create=False`.
@@ -88,6 +95,7 @@ def open_storage(url: str, *, create: bool = True) -> BaseStorage:
     _require_writable(file)
     with database_errors(url), _creation_lock(url), quick_check():
         storage = RDBStorage(_with_driver(url), engine_kwargs=_engine_options(file))
+        first(storage)
         if file is not None:
             _tune_sqlite(storage)
     return storage

@@ -108,5 +108,9 @@ class FigureError(NasoptError):
     """A figure that cannot be drawn; the figures in tables and text stand."""
 
 
+class LostTrialError(NasoptError):
+    """Another worker took this one for dead and has the trial now; only one result stands."""
+
+
 class InfeasibleStudyError(NasoptError):
     """The constraints refuse so many candidates that the study cannot fill its trials."""

@@ -316,6 +316,7 @@ Ended: TypeAlias = Literal[
     "evaluation failed",
     "device lost",
     "interrupted",
+    "refused",
 ]
 """Why a trial ended; stored as its user attribute `ended`."""
 

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from nasopt.report.streaming import finding_of as finding_of
     from nasopt.report.streaming import stream_findings as stream_findings
     from nasopt.report.streaming import stream_table as stream_table
+    from nasopt.report.tables import foreign_text as foreign_text
     from nasopt.report.tables import front_table as front_table
     from nasopt.report.tables import summary as summary
     from nasopt.report.view import StudyView as StudyView
@@ -73,6 +74,7 @@ _HOMES = {
     "finding_of": "nasopt.report.streaming",
     "stream_findings": "nasopt.report.streaming",
     "stream_table": "nasopt.report.streaming",
+    "foreign_text": "nasopt.report.tables",
     "front_table": "nasopt.report.tables",
     "status_table": "nasopt.report.status",
     "summary": "nasopt.report.tables",

@@ -193,10 +193,27 @@ def notes(view: StudyView) -> Iterator[str]:
             yield f"{short_name(metric)} is {found[0]}{meter}, not measured"
     if view.problem.get("missing", "0") != "0":
         yield f"{problem_text(view)}; points without a row are refused, the true front is that of the rows present"
+    if (foreign := foreign_text(view)) is not None:
+        yield foreign
     if view.trials and not view.front():
         worst = broken_constraints(view)
         if worst:
             yield f"no trial is feasible; the constraints broken most: {', '.join(worst)}"
+
+
+def foreign_text(view: StudyView) -> str | None:
+    """What to know of trials that others have put into the study; None where there are none."""
+    if not (added := view.elsewhere()):
+        return None
+    numbers = ", ".join(str(t.number) for t in added[:10]) + (" and more" if len(added) > 10 else "")
+    which = f"{len(added)} trials were" if len(added) > 1 else "one trial was"
+    text = (
+        f"{which} added elsewhere ({numbers}): the sampler learns from those that are points of this space; they do "
+        "not count, and are not on the front"
+    )
+    if best := view.best_elsewhere():
+        text += f", though Optuna's best_trials has {', '.join(str(t.number) for t in best[:10])} among its own"
+    return text
 
 
 def substituted(view: StudyView) -> str:

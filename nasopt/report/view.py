@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 Array = npt.NDArray[np.float64]
+ELSEWHERE = "added elsewhere"
+"""How a finished trial ended that bears no mark of nasopt's."""
 SHARES = frozenset({"accuracy", "top5", "exit_rate", "routing_accuracy"})
 """Quality metrics that are shares of the validation images, so that counting statistics give their interval."""
 
@@ -110,7 +112,7 @@ class TrialView:
     refused or diverged."""
     outcome: Outcome | None
     ended: str
-    """`records.Ended`, or `running` and `waiting` for those that have not."""
+    """`records.Ended`, `added elsewhere`, or `running` and `waiting` for those that have not."""
     reason: str
     constraints: Mapping[str, float]
     """Violation of each constraint; at most 0 where it is kept."""
@@ -192,6 +194,21 @@ class StudyView:
         mask = is_nondominated(np.array([row for row, _ in kept]), keep_weakly=False)
         chosen = [pair for pair, good in zip(kept, mask, strict=True) if good]
         return tuple(t for _, t in sorted(chosen, key=lambda pair: (pair[0], pair[1].number)))
+
+    def elsewhere(self) -> tuple[TrialView, ...]:
+        """Finished trials that somebody else added or evaluated; they are not on the front."""
+        return tuple(t for t in self.trials if t.ended == ELSEWHERE)
+
+    def best_elsewhere(self) -> tuple[TrialView, ...]:
+        """Of these, what Optuna's `best_trials` shows: no feasible trial dominates them, whoever made it."""
+        from moocore import is_nondominated
+
+        whole = [t for t in self.trials if (t.finished_trial or t.ended == ELSEWHERE) and t.values and t.feasible]
+        able = [t for t, row in zip(whole, self.losses(whole), strict=True) if np.isfinite(row).all()]
+        if not able:
+            return ()
+        best = is_nondominated(self.losses(able), keep_weakly=True)
+        return tuple(t for t, good in zip(able, best, strict=True) if good and t.ended == ELSEWHERE)
 
     def losses(self, trials: Iterable[TrialView]) -> Array:
         """Objective values of shape (n, objectives), all minimised; infinite for a trial without values."""
@@ -403,4 +420,6 @@ def _ended(trial: FrozenTrial, outcome: Outcome | None) -> str:
     stored = trial.user_attrs.get(TrialKeys.ENDED)
     if stored:
         return str(stored)
+    if TrialKeys.SLOT not in trial.user_attrs:
+        return ELSEWHERE
     return "completed" if outcome is not None and trial.values is not None else "interrupted"

@@ -2,39 +2,47 @@
 
 A slot is one draw of the sampler, a trial all of whose parameters are stored. Before each draw the sampler is built
 with a seed derived from the study's seed and the slot's number, so that a resumed study continues as an undisturbed one
-would. Draws happen one at a time under the study's gate, a file lock; each process holds a lock of its own for as long
-as it lives, and a RUNNING trial whose owner's lock is free was interrupted: it is adopted and evaluated with its own
+would. On a host, draws happen one at a time under the study's gate, a file lock. What is drawn or taken up, and by
+whom, is decided under the database's gate, and a new trial is stored together with its mark: slot and owner. So a slot
+is given once, whoever draws, and a trial without a mark is somebody else's, who may be at work on it.
+
+A RUNNING trial whose owner has ended (`study.workers`) was interrupted: it is adopted and evaluated with its own
 parameters, or, if it was killed while being drawn, closed so that its slot is drawn again. A trial whose device was
-lost is set aside: nobody owns it until it is adopted.
+lost is set aside: nobody owns it until it is adopted. An owner that was taken for dead finds out before it tells.
 """
 
 from __future__ import annotations
 
 import functools
+import itertools
 import os
-import socket
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 from filelock import FileLock, Timeout
 from optuna import Study, Trial
 from optuna.distributions import BaseDistribution
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.samplers import BaseSampler
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from nasopt.database import file_lock
-from nasopt.errors import SamplerError
+from nasopt.errors import LostTrialError, SamplerError
 from nasopt.records import TrialKeys
+from nasopt.study.foreign import See, SeenStudy, enqueued_params, is_ours, mark_of, misfit
 from nasopt.study.sampling import sampler_errors
+from nasopt.study.workers import Presence
 
 _NOBODY = ""
 """Owner of a trial that was set aside."""
+_KINDS = {"completed": "finished", "infeasible": "refused", "pruned": "refused", "interrupted": "", "refused": ""}
+"""What the ends of trials count as; all others have failed."""
 
 
 def slot_seed(seed: int, slot: int) -> int:
@@ -50,6 +58,32 @@ class Claim:
     slot: int
     adopted: bool
     """True when an interrupted process had drawn it."""
+    refused: str = ""
+    """Why the point that was enqueued is none of this study's; it is told as such, and not evaluated."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Taken:
+    """A trial that is marked as this worker's, before the sampler has drawn it."""
+
+    trial_id: int
+    slot: int
+    adopted: bool = False
+    refused: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """Another worker's hold on a trial."""
+
+    trial: int
+    host: str
+    pid: int
+    since: datetime | None
+
+    def __str__(self) -> str:
+        since = f", since {self.since:%Y-%m-%d %H:%M:%S}" if self.since else ""
+        return f"trial {self.trial} by process {self.pid} on {self.host}{since}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,17 +97,19 @@ class Tally:
     failed: int
     """Ended otherwise, interruptions left out."""
     running: int
-    """Being evaluated by living processes."""
-    elsewhere: int
-    """Of these, on other hosts, where nobody can see from here whether they live."""
+    """Being evaluated by living workers."""
+    holders: tuple[Holder, ...]
+    """The other workers among these."""
     orphans: tuple[FrozenTrial, ...]
     """Left behind, fully drawn."""
     half_drawn: tuple[FrozenTrial, ...]
     """Left behind while being drawn."""
     aside: tuple[FrozenTrial, ...]
     """Set aside when their device was lost."""
-    slots: int
-    """Draws so far."""
+    enqueued: tuple[FrozenTrial, ...]
+    """Points that somebody has put in the queue."""
+    slot: int
+    """The next to draw."""
 
 
 class Claims:
@@ -83,68 +119,80 @@ class Claims:
         self,
         study: Study,
         *,
+        presence: Presence,
         folder: Path | None,
         seed: int,
         distributions: Mapping[str, BaseDistribution],
         sampler: str,
         build_sampler: Callable[[int], BaseSampler],
+        see: See,
     ) -> None:
-        """`folder` holds the locks; None where no other process can see the study. `sampler` is the name for messages,
-        `build_sampler` takes a seed."""
-        self._study = study
+        """`folder` holds the study's gate; None where no other process can see the study. `sampler` is the name for
+        messages, `build_sampler` takes a seed; `see` gives it foreign trials as it may meet them."""
+        self._study = SeenStudy(study, see)
+        self._all = study
+        self._presence = presence
         self._folder = folder
         self._seed = seed
         self._distributions = dict(distributions)
         self._sampler = sampler
         self._build_sampler = build_sampler
-        self._host = socket.gethostname()
-        self._owner = uuid4().hex
-        self._own_lock = self._lock(f"owners/{self._owner}")
-
-    def __enter__(self) -> Claims:
-        if self._own_lock is not None:
-            self._own_lock.acquire()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._own_lock is not None:
-            self._own_lock.release()
-            Path(self._own_lock.lock_file).unlink(missing_ok=True)
 
     @contextmanager
     def gate(self, *, wait: bool = True) -> Iterator[None]:
-        """One process at a time: to draw, or to change what all share. Raises Timeout where it may not wait."""
+        """One process of this host at a time: to draw. Raises Timeout where it may not wait."""
         lock = self._lock("gate")
         with nullcontext() if lock is None else lock.acquire(timeout=-1 if wait else 0):
             yield
 
     def tally(self) -> Tally:
         """Count the study's trials, as the database has them now."""
-        counts = {"finished": 0, "refused": 0, "failed": 0, "running": 0, "elsewhere": 0, "slots": 0}
+        counts: Counter[str] = Counter()
         orphans: list[FrozenTrial] = []
         half_drawn: list[FrozenTrial] = []
         aside: list[FrozenTrial] = []
-        alive = functools.cache(self._alive)
-        for trial in self._study.get_trials(deepcopy=False):
+        enqueued: list[FrozenTrial] = []
+        holders: list[Holder] = []
+        slots: set[int] = set()
+        alive = functools.cache(self._presence.alive)
+        for trial in self._all.get_trials(deepcopy=False):
+            mark = mark_of(trial) or {}
             drawn = len(trial.params) == len(self._distributions)
-            counts["slots"] += drawn
-            if trial.state == TrialState.RUNNING:
-                mark = trial.user_attrs.get(TrialKeys.SLOT)
-                if mark is not None and mark["owner"] == _NOBODY:
-                    aside.append(trial)
-                elif mark is not None and alive(mark["owner"], mark["host"]):
-                    counts["running"] += 1
-                    counts["elsewhere"] += mark["host"] != self._host
-                else:
-                    (orphans if drawn else half_drawn).append(trial)
-            elif trial.state.is_finished():
-                kind = {"completed": "finished", "infeasible": "refused", "pruned": "refused", "interrupted": None}
-                if (name := kind.get(trial.user_attrs.get(TrialKeys.ENDED, ""), "failed")) is not None:
-                    counts[name] += 1
-        return Tally(**counts, orphans=tuple(orphans), half_drawn=tuple(half_drawn), aside=tuple(aside))
+            if trial.state == TrialState.WAITING:
+                enqueued.append(trial)
+                continue
+            if not is_ours(trial):
+                continue
+            if trial.state.is_finished():
+                counts[_KINDS.get(trial.user_attrs.get(TrialKeys.ENDED, ""), "failed")] += 1
+            elif not mark:  # killed while an older version closed it
+                half_drawn.append(trial)
+            elif mark["owner"] == _NOBODY:
+                aside.append(trial)
+            elif alive(mark["owner"]):
+                counts["running"] += 1
+                slots.add(mark["slot"])
+                if mark["owner"] != self._presence.worker:
+                    holders.append(_holder(trial, mark))
+            else:
+                (orphans if drawn else half_drawn).append(trial)
+            if mark and drawn:
+                slots.add(mark["slot"])
+        return Tally(
+            finished=counts["finished"],
+            refused=counts["refused"],
+            failed=counts["failed"],
+            running=counts["running"],
+            holders=tuple(holders),
+            orphans=tuple(orphans),
+            half_drawn=tuple(half_drawn),
+            aside=tuple(aside),
+            enqueued=tuple(enqueued),
+            slot=next(s for s in itertools.count() if s not in slots),
+        )
 
     def next(self, budget: int, *, alone: bool = False, fresh: bool = False) -> Claim | None:
-        """A trial to evaluate: an interrupted one first, then one set aside, else a fresh draw.
+        """A trial to evaluate: an interrupted one first, then one set aside or enqueued, else a fresh draw.
 
         Raises SamplerError where the sampler does; its slot is drawn again by the next call. None when `budget` trials
         are taken. `alone` gives none either while another process works on the study, so that
@@ -155,73 +203,112 @@ class Claims:
                 stack.enter_context(self.gate(wait=not alone))
             except Timeout:
                 return None
-            tally = self.tally()
-            if alone and tally.running:
-                return None
-            for trial in tally.half_drawn:
-                self._close(trial)
-            if tally.finished + tally.running >= budget:
-                return None
-            if tally.orphans:
-                return self._adopt(tally.orphans[0])
-            if tally.aside and (not fresh or tally.finished + tally.running + len(tally.aside) >= budget):
-                return self._adopt(tally.aside[0])
-            return self._draw(tally.slots)
+            while True:
+                with self._presence.gate():
+                    taken = self._take(budget, alone=alone, fresh=fresh)
+                if taken is None:
+                    return None
+                try:
+                    return self._opened(taken)
+                except LostTrialError:  # this process was silent for so long that others closed the trial
+                    continue
 
-    def _draw(self, slot: int) -> Claim:
+    def _take(self, budget: int, *, alone: bool, fresh: bool) -> _Taken | None:
+        """Decide what to evaluate next, and mark it as this worker's."""
+        tally = self.tally()
+        if alone and tally.running:
+            return None
+        for trial in tally.half_drawn:
+            self._close(trial)
+        if tally.finished + tally.running >= budget:
+            return None
+        for orphan in tally.orphans:
+            if (taken := self._adopt(orphan)) is not None:
+                return taken
+        if tally.aside and (not fresh or tally.finished + tally.running + len(tally.aside) >= budget):
+            return self._adopt(tally.aside[0])
+        for waiting in tally.enqueued:
+            if (taken := self._dequeue(waiting, tally.slot)) is not None:
+                return taken
+        template = create_trial(state=TrialState.RUNNING, user_attrs={TrialKeys.SLOT: self._mark(tally.slot)})
+        trial_id = self._study._storage.create_new_trial(self._study._study_id, template_trial=template)
+        return _Taken(trial_id=trial_id, slot=tally.slot)
+
+    def _adopt(self, orphan: FrozenTrial) -> _Taken | None:
+        """Take up a trial with its own parameters; None where its owner has ended it after all."""
+        mark = mark_of(orphan)
+        assert mark is not None
+        since = datetime.now().isoformat()  # local and naive, as Optuna's own times are
+        try:
+            self._write_mark(orphan._trial_id, {**self._mark(mark["slot"]), "since": since})
+        except UpdateFinishedTrialError:
+            return None
+        return _Taken(trial_id=orphan._trial_id, slot=mark["slot"], adopted=True)
+
+    def _dequeue(self, waiting: FrozenTrial, slot: int) -> _Taken | None:
+        """Take a point out of the queue; None where somebody else was faster."""
+        if not self._study._storage.set_trial_state_values(waiting._trial_id, TrialState.RUNNING):
+            return None
+        self._write_mark(waiting._trial_id, self._mark(slot))
+        refused = misfit(enqueued_params(waiting), self._distributions) or ""
+        return _Taken(trial_id=waiting._trial_id, slot=slot, refused=refused)
+
+    def _opened(self, taken: _Taken) -> Claim:
+        """The trial with the sampler of its slot behind it, which draws what it lacks, as `Study.ask` does."""
+        self._study._thread_local.cached_all_trials = None
         try:
             with sampler_errors(self._sampler):
-                self._study.sampler = self._build_sampler(slot_seed(self._seed, slot))
-                trial = self._study.ask(self._distributions)
+                self._study.sampler = self._build_sampler(slot_seed(self._seed, taken.slot))
+                trial = Trial(self._study, taken.trial_id)
+                if not taken.adopted and not taken.refused:
+                    for name, distribution in self._distributions.items():
+                        trial._suggest(name, distribution)
         except SamplerError as error:
-            for left in self.tally().half_drawn:
-                self._close(left, str(error))
+            if not taken.adopted:
+                self._close(self._study._storage.get_trial(taken.trial_id), str(error))
             raise
-        trial.set_user_attr(TrialKeys.SLOT, self._mark(slot))
-        return Claim(trial=trial, slot=slot, adopted=False)
+        return Claim(trial=trial, slot=taken.slot, adopted=taken.adopted, refused=taken.refused)
 
-    def _adopt(self, orphan: FrozenTrial) -> Claim:
-        mark = orphan.user_attrs.get(TrialKeys.SLOT)
-        earlier = [t for t in self._study.get_trials(deepcopy=False) if t.number < orphan.number]
-        slot = mark["slot"] if mark else sum(len(t.params) == len(self._distributions) for t in earlier)
-        with sampler_errors(self._sampler):
-            self._study.sampler = self._build_sampler(slot_seed(self._seed, slot))
-        trial = Trial(self._study, orphan._trial_id)
-        since = datetime.now().isoformat()  # local and naive, as Optuna's own times are
-        trial.set_user_attr(TrialKeys.SLOT, {**self._mark(slot), "since": since})
-        return Claim(trial=trial, slot=slot, adopted=True)
+    def holds(self, trial: Trial) -> bool:
+        """Whether the trial is still this worker's: one that was silent for too long may have lost it."""
+        stored = self._study._storage.get_trial(trial._trial_id)
+        mark = mark_of(stored)
+        return not stored.state.is_finished() and mark is not None and mark["owner"] == self._presence.worker
 
     def set_aside(self, trial: Trial, reason: str) -> None:
         """Leave a trial to whoever takes it up again, with its own parameters and under its own number."""
-        trial.set_user_attr(TrialKeys.SLOT, {**trial.user_attrs[TrialKeys.SLOT], "owner": _NOBODY, "reason": reason})
+        with self._presence.gate():
+            if not self.holds(trial):
+                raise LostTrialError(f"trial {trial.number} was taken up by another worker")
+            mark = {**trial.user_attrs[TrialKeys.SLOT], "owner": _NOBODY, "reason": reason}
+            self._write_mark(trial._trial_id, mark)
 
     def _close(self, trial: FrozenTrial, reason: str = "the process ended while this trial was drawn") -> None:
         """Fail a trial that was not drawn to the end; the sampler never hears of it and its slot is free again."""
         storage = self._study._storage
-        storage.set_trial_user_attr(trial._trial_id, TrialKeys.ENDED, "interrupted")
-        storage.set_trial_user_attr(trial._trial_id, TrialKeys.REASON, reason)
-        storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+        try:
+            storage.set_trial_user_attr(trial._trial_id, TrialKeys.ENDED, "interrupted")
+            storage.set_trial_user_attr(trial._trial_id, TrialKeys.REASON, reason)
+            storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+        except UpdateFinishedTrialError:
+            return  # another worker was faster
 
     def _mark(self, slot: int) -> dict[str, Any]:
-        seed = slot_seed(self._seed, slot)
-        return {"slot": slot, "seed": seed, "owner": self._owner, "host": self._host, "pid": os.getpid()}
+        seed, here = slot_seed(self._seed, slot), self._presence
+        return {"slot": slot, "seed": seed, "owner": here.worker, "host": here.host, "pid": os.getpid()}
 
-    def _alive(self, owner: str, host: str) -> bool:
-        """Whether the owner still holds its lock. Another host's lock cannot be seen, so it counts as alive."""
-        if owner == self._owner or self._folder is None:
-            return owner == self._owner
-        if host != self._host:
-            return True
-        file = self._folder / "owners" / f"{owner}.lock"
-        if not file.exists():
-            return False
-        try:
-            with FileLock(file, timeout=0):
-                pass
-        except Timeout:
-            return True
-        file.unlink(missing_ok=True)
-        return False
+    def _write_mark(self, trial_id: int, mark: Mapping[str, Any]) -> None:
+        self._study._storage.set_trial_user_attr(trial_id, TrialKeys.SLOT, dict(mark))
 
     def _lock(self, name: str) -> FileLock | None:
         return None if self._folder is None else file_lock(self._folder / f"{name}.lock")
+
+
+def _holder(trial: FrozenTrial, mark: Mapping[str, Any]) -> Holder:
+    since = mark.get("since")
+    return Holder(
+        trial=trial.number,
+        host=str(mark.get("host")),
+        pid=int(mark.get("pid") or 0),
+        since=datetime.fromisoformat(since) if since else trial.datetime_start,
+    )

@@ -9,7 +9,7 @@ depend on the number of processes.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -23,11 +23,12 @@ from nasopt.problems import Problem
 from nasopt.problems.opening import open_problem
 from nasopt.spec.contest import ContestSpec, Entry
 from nasopt.spec.study import StudySpec
-from nasopt.study.claims import Claims
+from nasopt.study.claims import Claims, Tally
 from nasopt.study.cost import SearchCost
 from nasopt.study.events import CompetitorOut, ContestOpened, Listener, ignore
 from nasopt.study.opening import Study, create_or_resume
 from nasopt.study.running import (
+    POLL_S,
     Filling,
     RunResult,
     check_sampler,
@@ -37,9 +38,7 @@ from nasopt.study.running import (
     prepare,
     run,
 )
-
-POLL_S = 0.5
-"""Between two looks at studies that other processes work on."""
+from nasopt.study.workers import Presence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,10 +86,9 @@ def run_contest(
         stack.enter_context(database.quiet_optuna())
         stack.enter_context(expected_warnings_silenced())
         storage = storage or database.open_storage(url)
-        lanes = [
-            _lane(spec, entry, study, shared, stack)
-            for entry, study in zip(entries, _open(spec, entries, shared, storage, allow_changes), strict=True)
-        ]
+        studies = _open(spec, entries, shared, storage, allow_changes)
+        presence = stack.enter_context(studies[0].presence())
+        lanes = [_lane(spec, entry, study, shared, presence) for entry, study in zip(entries, studies, strict=True)]
         listener(_opened(spec, shared, lanes))
         if waiting := [lane for lane in lanes if lane.taken < spec.study.trials]:
             with SearchCost([lane.study.optuna for lane in lanes], spec.study.country) as cost:
@@ -173,10 +171,10 @@ class _Lane:
         return self.seed_index, self.taken, self.turn
 
 
-def _lane(spec: ContestSpec, entry: Entry, study: Study, problem: Problem, stack: ExitStack) -> _Lane:
-    """Take part in a study for as long as `stack` lasts."""
+def _lane(spec: ContestSpec, entry: Entry, study: Study, problem: Problem, presence: Presence) -> _Lane:
+    """Take part in a study for as long as `presence` lasts."""
     provided: dict[str, Any] = {}
-    claims = stack.enter_context(claims_of(study, problem, provided))
+    claims = claims_of(study, problem, provided, presence)
     index = spec.contest.seed_list.index(entry.seed)
     return _Lane(
         study=study,
@@ -202,6 +200,7 @@ def _opened(spec: ContestSpec, problem: Problem, lanes: Sequence[_Lane]) -> Cont
 def _fill(lanes: Sequence[_Lane], budget: int, listener: Listener) -> None:
     """Take turns until no study has a trial left for this process."""
     pending = list(lanes)
+    said: dict[str, tuple[str, ...]] = {}
     while pending:
         if any(_step(lane, budget, listener) for lane in sorted(pending, key=_Lane.place)):
             pending = [lane for lane in pending if not lane.out]
@@ -210,9 +209,21 @@ def _fill(lanes: Sequence[_Lane], budget: int, listener: Listener) -> None:
         for lane, tally in tallies:
             lane.taken = tally.finished
         pending = [lane for lane, tally in tallies if tally.finished < budget]
-        if all(0 < tally.running == tally.elsewhere for lane, tally in tallies if lane in pending):
-            return  # other hosts have the rest, and cannot be watched from here
+        held = [(lane, tally) for lane, tally in tallies if lane in pending and tally.holders]
+        if pending and len(held) == len(pending):
+            said = _say_holders(held, budget, said)
         time.sleep(POLL_S)
+
+
+def _say_holders(
+    held: Sequence[tuple[_Lane, Tally]], budget: int, said: Mapping[str, tuple[str, ...]]
+) -> dict[str, tuple[str, ...]]:
+    """Tell who has the trials that are left of these studies; what was told of each."""
+    told = {}
+    for lane, tally in held:
+        if lane.filling is not None:
+            told[lane.study.name] = lane.filling.say_holders(tally, budget, said.get(lane.study.name, ()))
+    return told
 
 
 def _step(lane: _Lane, budget: int, listener: Listener) -> bool:
@@ -238,7 +249,7 @@ def _result(spec: ContestSpec, problem: Problem, lanes: Sequence[_Lane]) -> Cont
             RunResult(
                 study=lane.study,
                 finished=tally.finished,
-                running_elsewhere=tally.running,
+                running_elsewhere=len(tally.holders),
                 contributed=0 if lane.filling is None else lane.filling.contributed,
             )
         )

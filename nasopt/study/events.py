@@ -81,6 +81,25 @@ class TrialEnded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TrialLost:
+    """Another worker took this one for dead and has its trial; what this one found is dropped."""
+
+    study: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitingForOthers:
+    """All trials that the study still needs are held by other workers; this one takes over those whose worker dies."""
+
+    study: str
+    finished: int
+    trials: int
+    holders: tuple[str, ...]
+    """One line each: which trial, by which process on which host, since when."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CompetitorOut:
     """A study of a contest cannot get to its end; the others go on."""
 
@@ -89,7 +108,15 @@ class CompetitorOut:
 
 
 Event: TypeAlias = (
-    StudyOpened | ContestOpened | PreparationProgress | TrialStarted | TrialProgress | TrialEnded | CompetitorOut
+    StudyOpened
+    | ContestOpened
+    | PreparationProgress
+    | TrialStarted
+    | TrialProgress
+    | TrialEnded
+    | TrialLost
+    | WaitingForOthers
+    | CompetitorOut
 )
 Listener: TypeAlias = Callable[[Event], None]
 

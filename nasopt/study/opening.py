@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +23,7 @@ from nasopt.records import StudyKeys
 from nasopt.report import StudyView, load_view
 from nasopt.spec.study import StudySpec
 from nasopt.study.provenance import git_revision, versions
+from nasopt.study.workers import Presence, Register, engine_of, stored_identity
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,8 @@ class Study:
     optuna: optuna.Study
     """The plain Optuna study, for everything that nasopt does not do."""
     artifacts: Path
+    home: Path | None
+    """Folder of the database's locks; None where no other process can share it."""
 
     @property
     def seed(self) -> int:
@@ -46,9 +49,11 @@ class Study:
     @property
     def locks(self) -> Path | None:
         """Folder of this study's locks; None where no other process can share it."""
-        if self.url == database.MEMORY:
-            return None
-        return database.state_folder(self.url) / "locks" / file_name(self.name)
+        return None if self.home is None else self.home / file_name(self.name)
+
+    def presence(self) -> Presence:
+        """This process as a worker of the database; enter it for as long as it works."""
+        return Presence(self.storage, self.home)
 
     def lock(self, name: str) -> AbstractContextManager[Any]:
         """A lock that the processes of this host which share the study respect."""
@@ -110,19 +115,18 @@ def create_or_resume(
         UsageError: the study measures a `local` device and was begun on other hardware.
     """
     url = database.expand(spec.study.storage)
-    storage = storage or database.open_storage(url)
     name = spec.study.name + problem.suffix
+    directions = [o.sense for o in spec.objectives]
+    storage = storage or database.open_storage(url, first=lambda opened: _refuse_foreign(name, directions, opened))
     with database.database_errors(url):
+        _refuse_foreign(name, directions, storage)
         if contest is None:
             _check_free(name, storage)
-        study = optuna.create_study(
-            study_name=name,
-            storage=storage,
-            directions=[o.sense for o in spec.objectives],
-            load_if_exists=True,
-        )
+        engine = None if url == database.MEMORY else engine_of(storage)
+        register = None if engine is None else Register(engine)
+        study = optuna.create_study(study_name=name, storage=storage, directions=directions, load_if_exists=True)
     opened = wrap_stored(spec, name, url, storage, study)
-    with opened.lock("facts"):
+    with opened.lock("facts"), nullcontext() if register is None else register.gate():
         facts = _facts(spec, problem, opened)
         if contest is not None:
             facts = {StudyKeys.CONTEST: dict(contest), **facts, StudyKeys.SEED: contest["seed"]}
@@ -142,18 +146,21 @@ def create_or_resume(
 def wrap_stored(spec: StudySpec, name: str, url: str, storage: BaseStorage, study: optuna.Study | None = None) -> Study:
     """The study of this name in an open storage, with its places."""
     study = study or optuna.load_study(study_name=name, storage=storage)
+    engine = None if url == database.MEMORY else engine_of(storage)
+    home = None if engine is None else database.state_folder(url, stored_identity(engine))
     stored = study.user_attrs.get(StudyKeys.ARTIFACTS)
-    expected = _artifact_folder(spec, url)
+    expected = _artifact_folder(spec, home or database.state_folder(url))
     folder = Path(stored) if stored else expected
     if not folder.is_dir() and expected.is_dir():  # the database has moved, and its artifacts with it
         folder = expected
-    return Study(name=name, spec=spec, url=url, storage=storage, optuna=study, artifacts=folder)
+    locks = None if home is None else home / "locks"
+    return Study(name=name, spec=spec, url=url, storage=storage, optuna=study, artifacts=folder, home=locks)
 
 
-def _artifact_folder(spec: StudySpec, url: str) -> Path:
+def _artifact_folder(spec: StudySpec, home: Path) -> Path:
     if spec.study.artifacts:
         return Path(spec.study.artifacts).expanduser().absolute()
-    return database.state_folder(url) / "artifacts"
+    return home / "artifacts"
 
 
 def _facts(spec: StudySpec, problem: Problem, study: Study) -> dict[str, Any]:
@@ -170,6 +177,23 @@ def _facts(spec: StudySpec, problem: Problem, study: Study) -> dict[str, Any]:
         **problem.facts(),
         StudyKeys.SPEC_HASH: spec.hash(),
     }
+
+
+def _refuse_foreign(name: str, directions: Sequence[str], storage: BaseStorage) -> None:
+    """Refuse a study of this name that somebody else made: its trials are of another space, and of other figures.
+
+    One without trials and attributes is what a run leaves that was killed at once, and is nobody's.
+    """
+    found = next((s for s in storage.get_all_studies() if s.study_name == name), None)
+    if found is None or StudyKeys.OBJECTIVES in found.user_attrs or StudyKeys.SPEC in found.user_attrs:
+        return
+    theirs = [d.name.lower() for d in found.directions]
+    trials = storage.get_n_trials(found._study_id)
+    if trials or found.user_attrs or theirs != list(directions):
+        raise UsageError(
+            f"the database holds a study {name!r} that nasopt did not make ({trials} trials, "
+            f"{', '.join(theirs)}); give this one another name (study.name), or name another database"
+        )
 
 
 def _check_free(name: str, storage: BaseStorage) -> None:

@@ -16,10 +16,11 @@ from optuna.storages import BaseStorage
 
 from nasopt import database
 from nasopt.cache import Cache
-from nasopt.errors import InfeasibleStudyError, NasoptError
+from nasopt.errors import InfeasibleStudyError, LostTrialError, NasoptError
 from nasopt.problems import Problem
 from nasopt.problems.opening import coverage_text, open_problem
 from nasopt.records import StudyKeys, TrialKeys
+from nasopt.report import foreign_text
 from nasopt.spec.study import StudySpec
 from nasopt.study.claims import Claim, Claims, Tally
 from nasopt.study.constraints import ConstraintSet
@@ -29,18 +30,24 @@ from nasopt.study.events import (
     PreparationProgress,
     StudyOpened,
     TrialEnded,
+    TrialLost,
     TrialProgress,
     TrialStarted,
+    WaitingForOthers,
     ignore,
 )
+from nasopt.study.foreign import seeing
 from nasopt.study.opening import Study, create_or_resume
 from nasopt.study.providing import check_requirements, provide
 from nasopt.study.sampling import build_sampler
 from nasopt.study.trials import Verdict, judge, tell
+from nasopt.study.workers import Presence
 
 log = logging.getLogger(__name__)
 
 REFUSALS_PER_TRIAL = 20
+POLL_S = 0.5
+"""Between two looks at a study whose last trials other workers hold."""
 FAULTS_IN_A_ROW = 3
 """So many failures of export, measurement, evaluation or device, one after another, are no accident."""
 
@@ -92,7 +99,8 @@ def run(
         stack.enter_context(database.quiet_optuna())
         stack.enter_context(expected_warnings_silenced())
         study = create_or_resume(spec, problem, storage=storage, allow_changes=allow_changes)
-        claims = stack.enter_context(claims_of(study, problem, provided))
+        presence = stack.enter_context(study.presence())
+        claims = claims_of(study, problem, provided, presence)
         finished, contributed = claims.tally().finished, 0
         listener(_opened(study, finished))
         if finished < spec.study.trials:
@@ -100,7 +108,8 @@ def run(
                 prepare([study], [provided], problem, listener)
                 contributed = Filling(study, problem, claims, listener, cost).fill(spec.study.trials)
         tally = claims.tally()
-    return RunResult(study=study, finished=tally.finished, running_elsewhere=tally.running, contributed=contributed)
+    held = len(tally.holders)
+    return RunResult(study=study, finished=tally.finished, running_elsewhere=held, contributed=contributed)
 
 
 def _opened(study: Study, finished: int) -> StudyOpened:
@@ -109,7 +118,7 @@ def _opened(study: Study, finished: int) -> StudyOpened:
         storage=database.redact(study.url),
         finished=finished,
         trials=study.spec.study.trials,
-        notices=tuple(notices(study)),
+        notices=(*notices(study), *filter(None, [foreign_text(study.view())])),
         objectives=tuple(o.metric for o in study.spec.objectives),
     )
 
@@ -145,8 +154,8 @@ def check_sampler(spec: StudySpec, problem: Problem) -> None:
     build_sampler(spec.sampler, seed=0, trials=spec.study.trials, search_space=problem.distributions)
 
 
-def claims_of(study: Study, problem: Problem, provided: Mapping[str, Any]) -> Claims:
-    """What hands out the trials of a study to this process; enter it. `provided` is filled before the first draw."""
+def claims_of(study: Study, problem: Problem, provided: Mapping[str, Any], presence: Presence) -> Claims:
+    """What hands out the trials of a study to this process. `provided` is filled before the first draw."""
 
     def sampler(seed: int) -> BaseSampler:
         space, trials = problem.distributions, study.spec.study.trials
@@ -154,11 +163,13 @@ def claims_of(study: Study, problem: Problem, provided: Mapping[str, Any]) -> Cl
 
     return Claims(
         study.optuna,
+        presence=presence,
         folder=study.locks,
         seed=study.seed,
         distributions=problem.distributions,
         sampler=study.spec.sampler.name,
         build_sampler=sampler,
+        see=seeing(study.spec, problem, ConstraintSet(study.spec.constraints, problem.structural)),
     )
 
 
@@ -204,10 +215,24 @@ class Filling:
 
     def fill(self, budget: int) -> int:
         """Evaluate trials until none is left to claim; the number that this process finished."""
-        while self.step(budget):
-            pass
-        log.debug("study %s: no trial left to claim", self._study.name)
-        return self.contributed
+        said: tuple[str, ...] = ()
+        while True:
+            if self.step(budget):
+                continue
+            tally = self._claims.tally()
+            if tally.finished >= budget:
+                log.debug("study %s: no trial left to claim", self._study.name)
+                return self.contributed
+            said = self.say_holders(tally, budget, said)
+            time.sleep(POLL_S)
+
+    def say_holders(self, tally: Tally, budget: int, said: tuple[str, ...] = ()) -> tuple[str, ...]:
+        """Tell who has the trials that are left, unless just that has been `said`."""
+        holders = tuple(map(str, tally.holders))
+        if holders and holders != said:
+            event = WaitingForOthers(study=self._study.name, finished=tally.finished, trials=budget, holders=holders)
+            self._listener(event)
+        return holders
 
     def step(self, budget: int, *, alone: bool = False) -> bool:
         """Evaluate one trial; False where there is none to claim, see `Claims.next`."""
@@ -216,22 +241,35 @@ class Filling:
         if (claim := self._claims.next(budget, alone=alone, fresh=lost)) is None:
             return False
         self._listener(TrialStarted(study=self._study.name, number=claim.trial.number, adopted=claim.adopted))
+        try:
+            verdict, aside = self._evaluate(claim)
+        except LostTrialError:
+            self._listener(TrialLost(study=self._study.name, number=claim.trial.number))
+            return True
+        self._announce(claim, verdict, budget, aside)
+        self.contributed += verdict.ended == "completed"
+        self._watch(verdict, budget)
+        if verdict.ended not in ("infeasible", "refused"):
+            self._cost.trial_ended(self._study.name, time.monotonic() - started)
+        return True
+
+    def _evaluate(self, claim: Claim) -> tuple[Verdict, bool]:
+        """Judge and tell a trial; the verdict, and whether it was set aside instead of told."""
 
         def progress(step: Any) -> None:
             self._listener(TrialProgress(study=self._study.name, number=claim.trial.number, step=step))
 
-        verdict = judge(self._study.spec, self._problem, self._constraints, claim.trial, progress)
-        aside = verdict.ended == "device lost" and self._may_return(claim)
-        if aside:
-            self._claims.set_aside(claim.trial, str(verdict.reason))
+        if claim.refused:
+            verdict = Verdict(ended="refused", values=None, constraints={}, reason=f"enqueued, but {claim.refused}")
         else:
-            tell(self._study, claim.trial, verdict)
-        self._announce(claim, verdict, budget, aside)
-        self.contributed += verdict.ended == "completed"
-        self._watch(verdict, budget)
-        if verdict.ended != "infeasible":
-            self._cost.trial_ended(self._study.name, time.monotonic() - started)
-        return True
+            verdict = judge(self._study.spec, self._problem, self._constraints, claim.trial, progress)
+        if verdict.ended == "device lost" and self._may_return(claim):
+            self._claims.set_aside(claim.trial, str(verdict.reason))
+            return verdict, True
+        if not self._claims.holds(claim.trial):
+            raise LostTrialError(f"trial {claim.trial.number} was taken up by another worker")
+        tell(self._study, claim.trial, verdict)
+        return verdict, False
 
     def _may_return(self, claim: Claim) -> bool:
         """Whether a trial whose device was lost is worth another try: not where others work and it never does."""
@@ -260,20 +298,30 @@ class Filling:
             InfeasibleStudyError: nearly everything is refused or pruned.
             NasoptError: the same kind of fault again and again.
         """
-        if verdict.ended == "completed":
-            self._faults.clear()
-        elif verdict.ended in ("infeasible", "pruned"):
+        if verdict.ended in ("infeasible", "pruned"):
             self._watch_refusals(self._claims.tally(), budget)
-        else:
-            self._faults.append(f"{verdict.ended}: {verdict.reason}")
-            limit = budget if verdict.ended == "diverged" else FAULTS_IN_A_ROW
-            if len(self._faults) >= max(limit, FAULTS_IN_A_ROW):
-                aside = len(self._claims.tally().aside)
-                kept = f"; {aside} set aside are taken up again with their parameters" if aside else ""
-                raise NasoptError(
-                    f"{len(self._faults)} trials in a row failed, the last with {self._faults[-1]}{kept}; what "
-                    "finished is stored, and the same command goes on once the cause is mended"
-                )
+        if verdict.ended in ("completed", "pruned"):
+            self._faults.clear()
+        if verdict.ended in ("completed", "pruned", "infeasible", "refused"):  # the last two were not evaluated
+            return
+        if self._faults and (verdict.ended == "diverged") != self._faults[-1].startswith("diverged"):
+            self._faults.clear()  # a network's own fault is none of the machine's: neither counts among the other
+        self._faults.append(f"{verdict.ended}: {verdict.reason}")
+        limit = max(budget, FAULTS_IN_A_ROW) if verdict.ended == "diverged" else FAULTS_IN_A_ROW
+        tally = self._claims.tally()
+        if len(self._faults) < limit and tally.failed < REFUSALS_PER_TRIAL * budget:
+            return
+        kept = f"; {len(tally.aside)} set aside are taken up again with their parameters" if tally.aside else ""
+        raise NasoptError(
+            f"{self._count_of_faults(limit, tally)} failed, the last with {self._faults[-1]}{kept}; what finished is "
+            "stored, and the same command goes on once the cause is mended"
+        )
+
+    def _count_of_faults(self, limit: int, tally: Tally) -> str:
+        in_a_row = len(self._faults)
+        if in_a_row >= limit:
+            return f"{in_a_row} trials in a row"
+        return f"{tally.failed} trials of this study, of which {tally.finished} finished,"
 
     def _watch_refusals(self, tally: Tally, budget: int) -> None:
         if tally.refused < REFUSALS_PER_TRIAL * budget:

@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 
 from optuna import Trial
 from optuna.artifacts import get_all_artifact_meta, upload_artifact
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 
 from nasopt.database import redact
@@ -21,6 +22,7 @@ from nasopt.errors import (
     DivergedError,
     EvaluationError,
     ExportError,
+    LostTrialError,
     MeasurementError,
     NasoptError,
     PrunedError,
@@ -95,9 +97,22 @@ def tell(study: Study, trial: Trial, verdict: Verdict) -> None:
     """Store everything about a trial, its state last, so that a finished trial is a complete one.
 
     Raises:
+        LostTrialError: another worker has ended it; its result stands.
         SamplerError: the sampler cannot take the result; the trial is stored.
         DatabaseError: its files cannot be stored.
     """
+    try:
+        _store(study, trial, verdict)
+    except UpdateFinishedTrialError as error:
+        raise LostTrialError(f"trial {trial.number} was ended by another worker") from error
+    with sampler_errors(study.spec.sampler.name):  # Optuna stores the trial all the same
+        if verdict.values is None:
+            trial.study.tell(trial, state=TrialState.PRUNED if verdict.ended in _PRUNED else TrialState.FAIL)
+        else:
+            trial.study.tell(trial, list(verdict.values))
+
+
+def _store(study: Study, trial: Trial, verdict: Verdict) -> None:
     if verdict.outcome is not None:
         try:
             _store_files(study, trial, verdict.outcome)
@@ -114,11 +129,6 @@ def tell(study: Study, trial: Trial, verdict: Verdict) -> None:
     for key, value in verdict.constraints.items():
         if key not in already:  # an adopted trial may carry them; the first write stands
             trial.set_constraint(key, value)
-    with sampler_errors(study.spec.sampler.name):  # Optuna stores the trial all the same
-        if verdict.values is None:
-            study.optuna.tell(trial, state=TrialState.PRUNED if verdict.ended in _PRUNED else TrialState.FAIL)
-        else:
-            study.optuna.tell(trial, list(verdict.values))
 
 
 def _check(outcome: Outcome) -> None:

@@ -22,8 +22,10 @@ from nasopt.study.events import (
     PreparationProgress,
     StudyOpened,
     TrialEnded,
+    TrialLost,
     TrialProgress,
     TrialStarted,
+    WaitingForOthers,
 )
 
 _USUAL = ("accuracy", "exit_rate", "latency_ms", "energy_mj", "macs")
@@ -126,8 +128,19 @@ class Watcher:
                 self._go_on(event)
             case TrialEnded():
                 self._end(event)
+            case TrialLost():
+                self._warn(f"{self._name(event)} was taken up by another worker while this one was silent")
+            case WaitingForOthers():
+                self._wait(event)
             case CompetitorOut():
                 self._warn(f"{event.study} is given up, the others go on: {event.reason}")
+
+    def _wait(self, event: WaitingForOthers) -> None:
+        held = f"{len(event.holders)} trials are" if len(event.holders) > 1 else "one trial is"
+        self._warn(
+            f"{self._competitor(event.study)}{event.finished} of {event.trials} trials are finished, and {held} held "
+            f"by others, for whom this process waits: {'; '.join(event.holders)}"
+        )
 
     def _open(self, event: StudyOpened) -> None:
         self._finished, self._asked = {event.name: event.finished}, event.trials
@@ -205,7 +218,7 @@ class Watcher:
         else:
             self._pulse(line)
 
-    def _name(self, event: TrialStarted | TrialProgress | TrialEnded) -> str:
+    def _name(self, event: TrialStarted | TrialProgress | TrialEnded | TrialLost) -> str:
         return f"{self._competitor(event.study)}trial {event.number}"
 
     def _competitor(self, study: str) -> str:

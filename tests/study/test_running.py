@@ -17,9 +17,11 @@ from optuna.trial import TrialState
 from nasopt.errors import (
     DeviceLostError,
     DeviceRefusedError,
+    DivergedError,
     InfeasibleStudyError,
     MeasurementError,
     NasoptError,
+    PrunedError,
     StudyChangedError,
     StudyNotFoundError,
     UsageError,
@@ -331,3 +333,18 @@ def test_a_read_only_database_is_one_clear_line(tmp_path: Path, monkeypatch: pyt
     spec = make_spec(f"sqlite:///{file}")
     with pytest.raises(NasoptError, match="read-only"):
         run(spec, problem=StandIn(spec))
+
+
+def test_only_failures_in_a_row_count_among_those_evaluated() -> None:
+    """Fails, is pruned, diverges, fails, ...: no three evaluations in a row failed, and none of these are a row."""
+    spec = make_spec("memory", study__trials=3)
+    ends = iter([MeasurementError, PrunedError, MeasurementError, DivergedError, DivergedError, MeasurementError] * 2)
+
+    def fault(_: Any) -> None:
+        if (kind := next(ends, None)) is not None:
+            raise kind("as foreseen")
+
+    result = run(spec, problem=StandIn(spec, fault=fault))
+    assert result.finished == 3
+    ended = [t.user_attrs[TrialKeys.ENDED] for t in trials_of(result)]
+    assert (ended.count("measurement failed"), ended.count("pruned"), ended.count("diverged")) == (6, 2, 4)
