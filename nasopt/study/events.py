@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from nasopt.records import Ended, Outcome
@@ -78,6 +78,8 @@ class TrialEnded:
     trials: int
     aside: bool = False
     """Whether it is set aside, to be taken up again."""
+    params: Mapping[str, Any] = field(default_factory=dict)
+    """The point that was evaluated."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -288,6 +288,7 @@ class Filling:
                 finished=self._claims.tally().finished,
                 trials=budget,
                 aside=aside,
+                params=dict(claim.trial.params),
             )
         )
 

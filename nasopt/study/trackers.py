@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import hashlib
+import os
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
+from nasopt.database import expand, redact, sqlite_file
 from nasopt.errors import UsageError
+from nasopt.samplers.calling import first_line
 from nasopt.spec.contest import ContestSpec
 from nasopt.spec.study import StudyFile
 from nasopt.study.events import ContestOpened, Event, Listener, StudyOpened, TrialEnded
@@ -19,15 +23,15 @@ from nasopt.study.opening import file_name
 class Tracker(Protocol):
     """Receives figures of finished trials."""
 
-    def log(self, number: int, figures: dict[str, float]) -> None:
-        """Record a trial's metrics."""
+    def log(self, number: int, params: Mapping[str, Any], figures: Mapping[str, float]) -> None:
+        """Record a trial's parameters and metrics."""
 
     def close(self) -> None:
         """Write what is pending."""
 
 
 class TensorBoardTracker:
-    """Scalars by trial number under `runs/STUDY`, through PyTorch's writer."""
+    """Scalars by trial number, and parameters beside metrics in its table HPARAMS, under `runs/STUDY-DATABASE`."""
 
     def __init__(self, study: str, spec: StudyFile) -> None:
         """Raises UsageError where tensorboard is not installed."""
@@ -35,12 +39,19 @@ class TensorBoardTracker:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
             raise UsageError("the tracker tensorboard is not installed; pip install 'nasopt[tensorboard]'") from error
-        self._writer: Any = SummaryWriter(str(Path("runs") / file_name(study)))
+        folder = Path("runs") / f"{file_name(study)}-{_database(spec)}"
+        try:
+            self._writer: Any = SummaryWriter(str(folder))
+        except OSError as error:
+            raise UsageError(f"the tracker tensorboard cannot write to {folder}: {error.strerror}") from error
 
-    def log(self, number: int, figures: dict[str, float]) -> None:
-        """Record a trial's metrics at step `number`."""
-        for name, value in figures.items():
-            self._writer.add_scalar(name.replace("@", "/"), value, number)
+    def log(self, number: int, params: Mapping[str, Any], figures: Mapping[str, float]) -> None:
+        """Record a trial's metrics at step `number`, and its parameters as the run `trial-NUMBER`."""
+        named = {name.replace("@", "/"): value for name, value in figures.items()}
+        for name, value in named.items():
+            self._writer.add_scalar(name, value, number)
+        plain = {n: v if isinstance(v, (bool, int, float, str)) else str(v) for n, v in params.items()}
+        self._writer.add_hparams(plain, named, run_name=f"trial-{number}", global_step=number)
 
     def close(self) -> None:
         """Write what is pending."""
@@ -48,23 +59,58 @@ class TensorBoardTracker:
 
 
 class WandbTracker:
-    """One run for the study, one step for each trial."""
+    """One run for the study over all of its resumptions, one step for each trial."""
 
     def __init__(self, study: str, spec: StudyFile) -> None:
-        """Raises UsageError where wandb is not installed."""
+        """Raises UsageError where wandb is not installed, or cannot begin a run."""
         try:
             import wandb
         except ImportError as error:
             raise UsageError("the tracker wandb is not installed; pip install 'nasopt[wandb]'") from error
-        self._run: Any = wandb.init(project="nasopt", name=study, config=spec.resolved())
+        key = hashlib.sha256(f"{study} {_database(spec)}".encode()).hexdigest()[:16]
+        try:
+            self._run: Any = wandb.init(project="nasopt", name=study, id=key, resume="allow", config=spec.resolved())
+        except Exception as error:  # its errors share no base with those of the network below it
+            raise UsageError(f"wandb cannot begin a run: {first_line(error)}; {_WANDB_ADVICE}") from error
+        self._run.define_metric("*", step_metric="trial")
 
-    def log(self, number: int, figures: dict[str, float]) -> None:
-        """Record a trial's metrics."""
-        self._run.log({"trial": number, **figures})
+    def log(self, number: int, params: Mapping[str, Any], figures: Mapping[str, float]) -> None:
+        """Record a trial's parameters, as `params/NAME`, and metrics."""
+        self._run.log({"trial": number, **{f"params/{n}": v for n, v in params.items()}, **figures})
 
     def close(self) -> None:
         """Write what is pending."""
         self._run.finish()
+
+
+_WANDB_ADVICE = "log in with `wandb login`, or set WANDB_MODE=offline to keep the run on this disk"
+
+
+def _check_wandb() -> None:
+    """Refuse to begin without a login, before anything is created.
+
+    Raises:
+        UsageError: with what to do.
+    """
+    if os.environ.get("WANDB_MODE", "online") not in ("online", "shared"):
+        return
+    import wandb
+
+    try:
+        known = wandb.login(prompt=False)
+    except TypeError:  # an older one, which can only ask; it says so when the run begins
+        return
+    except Exception as error:
+        raise UsageError(f"wandb does not take this login: {first_line(error)}; {_WANDB_ADVICE}") from error
+    if not known:
+        raise UsageError(f"the tracker wandb has no login; {_WANDB_ADVICE}")
+
+
+def _database(spec: StudyFile) -> str:
+    """What tells the study's database from others that hold one of its name, in 8 hex digits."""
+    url = expand(spec.study.storage)
+    file = sqlite_file(url)
+    return hashlib.sha256((str(file.resolve()) if file is not None else redact(url)).encode()).hexdigest()[:8]
 
 
 _TRACKERS: dict[str, Callable[[str, StudyFile], Tracker]] = {"tensorboard": TensorBoardTracker, "wandb": WandbTracker}
@@ -82,6 +128,8 @@ class Trackers:
                 raise UsageError(f"the tracker {name} is not installed; pip install 'nasopt[{name}]'")
         if isinstance(spec, ContestSpec) and "wandb" in names:
             raise UsageError("the tracker wandb follows one study at a time; for a contest take tensorboard")
+        if "wandb" in names:
+            _check_wandb()
         self._names = tuple(names)
         self._spec = spec
         self._open: dict[str, list[Tracker]] = {}
@@ -111,7 +159,7 @@ class Trackers:
         if isinstance(event, TrialEnded) and event.outcome is not None:
             figures = {**event.outcome.quality, **{n: c.value for n, c in event.outcome.costs.items()}}
             for tracker in self._open[event.study]:
-                tracker.log(event.number, figures)
+                tracker.log(event.number, event.params, figures)
 
     def _follow(self, study: str) -> None:
         self._open[study] = []
