@@ -6,9 +6,15 @@ The names below are the same functions that the command line calls. They are imp
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from nasopt import lazy
+
+# Threads of PyTorch that wait for each other sleep rather than spin, unless the user says otherwise. Spinning takes the
+# core from whoever is waited for: on cores that other programs use, a step on two threads took ten times as long. This
+# is read when PyTorch is loaded, so it must be said before.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 if TYPE_CHECKING:
     from nasopt.evaluation.calibration import calibrate

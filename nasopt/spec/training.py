@@ -94,7 +94,7 @@ class TrainingSpec(Section):
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: Annotated[Whole, Field(ge=1)] | None = None
-    """Threads of PyTorch; all cores if left out."""
+    """Threads of PyTorch; if left out, one for small batches (below 2^15 pixels) and all cores for others."""
     supernet: SupernetSpec = SupernetSpec()
     cotrain: CotrainSpec = CotrainSpec()
     relaxation: RelaxationSpec = RelaxationSpec()

@@ -97,7 +97,7 @@ class BilevelRun:
 
 def begin(trained: TrainedSupernet, task: RelaxationTask, data: ImageData, spec: TrainingSpec, seed: int) -> BilevelRun:
     """A run at its beginning, on a copy of the supernet."""
-    device = choose_device(spec)
+    device = choose_device(spec, batch_pixels=spec.relaxation.batch_size * task.resolution**2)
     supernet = copy.deepcopy(trained.supernet).to(device).to(memory_format=torch.channels_last).train()
     layout = supernet.layout
     relaxed = RelaxedSupernet(supernet, task.choices)

@@ -109,8 +109,8 @@ def cotrain(
         DivergedError: the loss or a weight is not finite.
         CacheError: the checkpoint cannot be read or written.
     """
-    device = choose_device(spec)
     budget, resolution = spec.cotrain, candidate.resolution
+    device = choose_device(spec, batch_pixels=budget.batch_size * resolution**2)
     with seeded(seed, 5):
         network = extract(trained.supernet, candidate).to(device).to(memory_format=torch.channels_last)
         calibration = calibration_batch(data, resolution, seed).to(device)

@@ -137,7 +137,7 @@ def train_supernet(
         DivergedError: the loss or a weight is not finite.
         CacheError: the checkpoint cannot be read or written.
     """
-    device = choose_device(spec)
+    device = choose_device(spec, batch_pixels=spec.supernet.batch_size * layout.resolutions[-1] ** 2)
     key = supernet_key(layout, data, spec, seed=seed)
     with cache.lock(KIND, key):
         found = _find(layout, cache, key)
