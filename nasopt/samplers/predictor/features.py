@@ -2,7 +2,8 @@
 
 Points are rows of codes (see `encoding`). Choices have names that mean nothing here: they become one-hot features at
 mutual distance 1. Whatever has an order (numbers, and choices that are all numbers) becomes a position besides, so that
-its neighbours resemble each other. Where several parameters have the same choices, as the layers of a network do, it
+its neighbours resemble each other, and for sums over the parameters its square, so that an optimum may lie within a
+range. Where several parameters have the same choices, as the layers of a network do, it
 also counts how many of them take each one: costs hang on that before they hang on the places.
 """
 
@@ -25,22 +26,32 @@ FAMILY = 3
 
 
 class Features:
-    """The map from codes (n, d) to features (n, width), whose `groups` share a length scale each."""
+    """The map from codes (n, d) to features (n, width).
+
+    The features of one of `groups` share a length scale, those of one of `sums` a weight in what is linear: all names
+    one, each number one of its own.
+    """
 
     def __init__(self, encoding: Encoding) -> None:
         self.encoding = encoding
+        self.continuous = cardinality(encoding) == math.inf
         self.groups: list[NDArray[np.intp]] = []
         self._numbers = [_numbers(axis) for axis in encoding.axes]
         self.width = 0
+        numeric: list[NDArray[np.intp]] = []
         for axis, numbers in zip(encoding.axes, self._numbers, strict=True):
             if axis.kind == "choice":
                 self._group(axis.levels or 1)
             if axis.kind != "choice" or numbers is not None:
                 self._group(1)
+                numeric.append(np.array([self.width - 1, self.width]))  # the place and its square
+                self.width += 1
         self._families = _families(encoding)
         for _, _, size in self._families:
             for _ in range(size):
                 self._group(1)
+        names = np.setdiff1d(np.arange(self.width), np.concatenate([[], *numeric]))
+        self.sums = [*([names] if len(names) else []), *numeric]
 
     def _group(self, size: int) -> None:
         self.groups.append(np.arange(self.width, self.width + size))
@@ -55,14 +66,19 @@ class Features:
                 blocks.append((column[:, None] == np.arange(axis.levels or 1)) * math.sqrt(0.5))
                 if numbers is not None:
                     known = np.where(np.isnan(column), 0, column).astype(int)
-                    blocks.append(np.where(np.isnan(column), 0.5, numbers[known])[:, None])
+                    blocks.append(_bent(np.where(np.isnan(column), 0.5, numbers[known])))
             else:
-                blocks.append(np.where(np.isnan(column), 0.5, column / (axis.top or 1.0))[:, None])
+                blocks.append(_bent(np.where(np.isnan(column), 0.5, column / (axis.top or 1.0))))
         for columns, shared, size in self._families:
             known = np.where(np.isnan(codes[:, columns]), -1, codes[:, columns]).astype(int)
             taken = np.where(known < 0, -1, shared[np.arange(len(columns)), known])
             blocks.append((taken[:, :, None] == np.arange(size)).sum(axis=1) / math.sqrt(len(columns)))
         return np.concatenate(blocks, axis=1)
+
+
+def _bent(places: Array) -> Array:
+    """Places (n,) in [0, 1] and their squares around the middle, of mean 0 over the range (n, 2)."""
+    return np.stack([places, (2.0 * places - 1.0) ** 2 - 1.0 / 3.0], axis=1)
 
 
 def _families(encoding: Encoding) -> list[tuple[list[int], NDArray[np.intp], int]]:
@@ -135,6 +151,14 @@ def neighbours(encoding: Encoding, codes: Array, rng: np.random.Generator) -> Ar
                 block[:, j] = level
                 found.append(block)
     return np.concatenate(found)
+
+
+def shift(encoding: Encoding, codes: Array, step: float, rng: np.random.Generator) -> Array:
+    """Copies of codes (n, d) with all continuous parameters moved by normal steps of so much of their range."""
+    children = codes.copy()
+    for j in (j for j, axis in enumerate(encoding.axes) if axis.levels is None):
+        children[:, j] = np.clip(codes[:, j] + step * rng.standard_normal(len(codes)), 0.0, 1.0)
+    return children
 
 
 def cross(codes: Array, others: Array, rng: np.random.Generator) -> Array:

@@ -1,7 +1,7 @@
 """A Gaussian process for a few hundred points whose features come in groups with a length scale each.
 
-Covariance: an exponentiated squared distance over scaled groups, plus a linear part on all features. On one-hot choices
-the first is the exponentiated Hamming kernel with relevance of each choice [Oh2019, COMBO; Ru2020, CoCaBO], which holds
+Covariance: an exponentiated squared distance over scaled groups, plus a linear part with a weight for each of the sums
+(all names together, each number with its square). On one-hot choices the first is the exponentiated Hamming kernel with relevance of each choice [Oh2019, COMBO; Ru2020, CoCaBO], which holds
 interactions of every order; the second makes additive costs exact. Hyperparameters maximise the marginal likelihood
 with weak priors [Rasmussen2006 ch. 5]; gradients are in closed form.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,14 +26,13 @@ _CHUNK = 256
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kernel:
-    """Fitted covariance: weights (width,) of squared feature differences, amplitudes, noise variance; unit targets."""
+    """Fitted covariance: weights (width,) of squared differences and of products, amplitude, noise variance; unit targets."""
 
     weights: Array
     smooth: float
-    linear: float
+    linear: Array
     noise: float
     centre: Array
-    parameters: Array  # the logarithms that the fit found, to start the next one from
 
     def between(self, a: Array, b: Array) -> Array:
         """Covariance (n, k) of features a (n, width) and b (k, width), in the precision of a."""
@@ -46,12 +45,12 @@ class Kernel:
         covariance = left @ right.T  # log(smooth) less the squared distances, in one product
         np.minimum(covariance, peak, out=covariance)
         np.exp(covariance, out=covariance)
-        covariance += ((a - centre) * a.dtype.type(self.linear)) @ (b - centre).T
+        covariance += ((a - centre) * self.linear.astype(a.dtype)) @ (b - centre).T
         return covariance
 
     def variance(self, a: Array) -> Array:
         """Prior variance (n,) of features a (n, width), without noise."""
-        return self.smooth + self.linear * ((a - self.centre) ** 2).sum(axis=1)
+        return self.smooth + ((a - self.centre) ** 2) @ self.linear
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,8 +64,8 @@ class Posterior:
     offset: float
     scale: float
 
-    def predict(self, features: Array, *, rough: bool = False) -> tuple[Array, Array]:
-        """Mean and standard deviation (k,) of new observations at features (k, width), own noise included.
+    def predict(self, features: Array, *, rough: bool = False, noise: bool = True) -> tuple[Array, Array]:
+        """Mean and standard deviation (k,) of new observations at features (k, width), with own noise or without.
 
         With `rough` in single precision, in half the time: to tell which of many points deserve a closer look.
         """
@@ -80,7 +79,8 @@ class Posterior:
             mean[part] = cross @ self.weights
             solved, _ = solve(factor, cross.T, lower=1, overwrite_b=1)
             variance[part] = self.kernel.variance(features[part]) - np.einsum("ij,ij->j", solved, solved)
-        variance += self.kernel.noise
+        if noise:
+            variance += self.kernel.noise
         return mean * self.scale + self.offset, np.sqrt(np.maximum(variance, 1e-8)) * self.scale
 
     def left_out(self) -> tuple[Array, Array]:
@@ -110,28 +110,32 @@ def condition(kernel: Kernel, features: Array, targets: Array) -> Posterior:
     return Posterior(kernel=kernel, features=features, factor=factor, weights=weights, offset=offset, scale=scale)
 
 
-def fit(
-    groups: Sequence[NDArray[np.intp]], features: Array, targets: Array, *, start: Array | None = None, steps: int = 40
-) -> Kernel:
-    """Hyperparameters that maximise the penalised marginal likelihood of targets (n,) at features (n, width)."""
+Groups: TypeAlias = Sequence[NDArray[np.intp]]
+
+
+def fit(groups: Groups, sums: Groups, features: Array, targets: Array, *, steps: int = 40) -> Kernel:
+    """Hyperparameters that maximise the penalised marginal likelihood of targets (n,) at features (n, width).
+
+    Each of the groups has a length scale, each of the sums a weight in the linear part.
+    """
     z = (targets - targets.mean()) / (targets.std() or 1.0)
-    n, g = len(z), len(groups)
+    n, g, a = len(z), len(groups), len(sums)
     distances = np.stack([_squared(features[:, group]) for group in groups]).reshape(g, -1)
     centre = features.mean(axis=0)
-    inner = (features - centre) @ (features - centre).T
-    unit = float(np.trace(inner)) / n or 1.0
-    inner /= unit
+    inner = np.stack([(features - centre)[:, s] @ (features - centre)[:, s].T for s in sums])
+    unit = np.trace(inner, axis1=1, axis2=2) / n
+    unit[unit < 1e-12] = 1.0
+    inner = (inner / unit[:, None, None]).reshape(a, -1)
     typical = distances.mean(axis=1)
     typical[typical < 1e-9] = 1.0
-    middle = np.concatenate([np.log(0.5 / g / typical), [0.0, -1.0, np.log(1e-3)]])
-    spread = np.concatenate([np.full(g, 1.5), [1.5, 2.0, 3.0]])
+    middle = np.concatenate([np.log(0.5 / g / typical), [0.0], np.full(a, -1.0 - np.log(a)), [np.log(1e-3)]])
+    spread = np.concatenate([np.full(g, 1.5), [1.5], np.full(a, 2.0), [3.0]])
     identity = np.eye(n)
 
     def objective(x: Array) -> tuple[float, Array]:
-        theta = np.exp(x[:g])
-        smooth, linear, noise = np.exp(x[g:])
+        theta, smooth, linear, noise = _split(x, g)
         first = smooth * np.exp(-(theta @ distances)).reshape(n, n)
-        factor, info = lapack.dpotrf(first + linear * inner + (noise + _JITTER) * identity, lower=1, clean=1)
+        factor, info = lapack.dpotrf(first + (linear @ inner).reshape(n, n) + (noise + _JITTER) * identity, lower=1, clean=1)
         if info != 0:
             return _FAR, np.zeros_like(x)
         alpha = cho_solve((factor, True), z, check_finite=False)
@@ -139,21 +143,31 @@ def fit(
         weighted = (slope * first).ravel()
         gradient = np.empty_like(x)
         gradient[:g] = -0.5 * theta * (distances @ weighted)
-        gradient[g:] = 0.5 * weighted.sum(), 0.5 * linear * (slope * inner).sum(), 0.5 * noise * np.trace(slope)
+        gradient[g] = 0.5 * weighted.sum()
+        gradient[g + 1 : -1] = 0.5 * linear * (inner @ slope.ravel())
+        gradient[-1] = 0.5 * noise * np.trace(slope)
         away = (x - middle) / spread
         value = 0.5 * z @ alpha + np.log(np.diag(factor)).sum() + 0.5 * away @ away
         return float(value), gradient + away / spread
 
-    bounds = [(m - 6.0, m + 5.0) for m in middle[:g]] + [(-6.0, 5.0), (-8.0, 6.0), (np.log(1e-6), np.log(0.5))]
-    begin = middle + np.concatenate([np.full(g, np.log(2.0)), [0.0, 1.0, np.log(10.0)]]) if start is None else start
+    bounds = [(m - 6.0, m + 5.0) for m in middle[:g]] + [(-6.0, 5.0), *[(-8.0, 6.0)] * a, (np.log(1e-6), np.log(0.5))]
+    begin = middle + np.concatenate([np.full(g, np.log(2.0)), [0.0], np.full(a, 1.0), [np.log(10.0)]])
     found = minimize(
         objective, begin, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": steps, "ftol": 1e-4}
     )
-    theta, (smooth, linear, noise) = np.exp(found.x[:g]), np.exp(found.x[g:])
-    weights = np.zeros(features.shape[1])
+    theta, smooth, linear, noise = _split(found.x, g)
+    weights, products = np.zeros(features.shape[1]), np.zeros(features.shape[1])
     for value, group in zip(theta, groups, strict=True):
         weights[group] += value
-    return Kernel(weights=weights, smooth=smooth, linear=linear / unit, noise=noise, centre=centre, parameters=found.x)
+    for value, columns in zip(linear / unit, sums, strict=True):
+        products[columns] = value
+    return Kernel(weights=weights, smooth=smooth, linear=products, noise=noise, centre=centre)
+
+
+def _split(x: Array, groups: int) -> tuple[Array, float, Array, float]:
+    """Squared inverse length scales, amplitude, weights of the sums and noise of logarithms x."""
+    values = np.exp(x)
+    return values[:groups], float(values[groups]), values[groups + 1 : -1], float(values[-1])
 
 
 def _squared(a: Array) -> Array:

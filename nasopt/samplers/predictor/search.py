@@ -13,7 +13,7 @@ from nasopt.samplers.encoding import Array, Encoding
 from nasopt.samplers.predictor import process, surrogate
 from nasopt.samplers.predictor.boxes import expected_improvement, improvement, open_boxes
 from nasopt.samplers.predictor.collapse import collapsed
-from nasopt.samplers.predictor.features import Features, cardinality, cross, enumerate_points, mutate, neighbours
+from nasopt.samplers.predictor.features import Features, cardinality, cross, enumerate_points, mutate, neighbours, shift
 from nasopt.samplers.predictor.observations import Observations, teachers
 
 NEAR = 0.1
@@ -32,6 +32,9 @@ CLOSE = 100
 """So many of the pool's best are ranked in double precision."""
 PROBED = 300
 """So many of the pool, those that promised most when it was made, tell whether smaller deviations are worth it."""
+REFINED = (0.0, 0.05, 0.01)
+"""Rounds in which the best points of a continuous space are refined: one or two parameters changed at random, then all
+continuous ones by steps of so much of their range."""
 GENERATIONS, CHILDREN, PARENTS = 8, 800, 200
 WIDEST = {4: 60}
 """Points of the front that four objectives keep for improvements; more objectives keep FEWEST, fewer keep all."""
@@ -49,10 +52,11 @@ class Belief:
     def predict(self, codes: Array, *, leading: bool = False, rough: bool = False) -> tuple[Array, Array, Array]:
         """Mean and deviation (n, m) of the objectives at codes (n, d), and the probability (n,) that constraints hold.
 
-        Objectives and constraints are taken as independent. See `Surrogate.predict` for what is quicker.
+        Objectives and constraints are taken as independent. See `Surrogate.predict` for what is quicker. Where a space
+        is continuous, deviations are without noise, or a point next to a known one would promise something for ever.
         """
-        x = self.features(codes)
-        parts = [s.predict(x, leading=leading, rough=rough) for s in self.objectives]
+        x, noise = self.features(codes), not self.features.continuous
+        parts = [s.predict(x, leading=leading, rough=rough, noise=noise) for s in self.objectives]
         chance = np.ones(len(codes))
         for posterior in self.constraints:
             mean, deviation = posterior.predict(x, rough=rough)
@@ -83,14 +87,14 @@ class Stage:
 
 def learn(features: Features, observations: Observations, importance: Array) -> Fits:
     """Fit all surrogates; what the objectives' shares rest on counts by its importance (n,)."""
-    x = features(observations.codes)
+    x, layout = features(observations.codes), (features.groups, features.sums)
     lost = collapsed(observations.losses, observations.front())
     useful = observations.losses[~lost]
     return Fits(
         features=features,
-        objectives=tuple(surrogate.fit(features.groups, x[~lost], values, importance[~lost]) for values in useful.T),
-        constraints=tuple(process.fit(features.groups, x, values) for values in observations.constraints.T),
-        collapse=process.fit(features.groups, x, _signs(lost)) if lost.any() else None,
+        objectives=tuple(surrogate.fit(*layout, x[~lost], values, importance[~lost]) for values in useful.T),
+        constraints=tuple(process.fit(*layout, x, values) for values in observations.constraints.T),
+        collapse=process.fit(*layout, x, _signs(lost)) if lost.any() else None,
     )
 
 
@@ -261,9 +265,10 @@ def rank(stage: Stage, encoding: Encoding, observations: Observations, taken: Ar
     pool = pool[np.argsort(-_value(mean, deviation, lower, upper, daring) * chance, kind="stable")]
     close, others = pool[:CLOSE], pool[CLOSE:]  # what single precision ranks first is looked at closely
     values = closely(close)
-    if cardinality(encoding) == np.inf:  # refine what a pool of points can only come near to
+    for step in REFINED if belief.features.continuous else ():  # what a pool of points can only come near to
         best = np.repeat(close[np.argsort(-values, kind="stable")[:10]], 30, axis=0)
-        finer = mutate(encoding, best, rng.integers(1, 3, size=len(best)), rng)
+        changes = rng.integers(1, 3, size=len(best))
+        finer = shift(encoding, best, step, rng) if step else mutate(encoding, best, changes, rng)
         close, values = np.concatenate([close, finer]), np.concatenate([values, closely(finer)])
     return np.concatenate([close[np.argsort(-values, kind="stable")], others])
 

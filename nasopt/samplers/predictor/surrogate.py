@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import ndtr  # type: ignore[import-untyped]
 
 from nasopt.samplers.encoding import Array
@@ -82,14 +81,16 @@ class Surrogate:
     posteriors: tuple[process.Posterior, ...]
     shares: tuple[float, ...]
 
-    def predict(self, features: Array, *, leading: bool = False, rough: bool = False) -> tuple[Array, Array]:
+    def predict(
+        self, features: Array, *, leading: bool = False, rough: bool = False, noise: bool = True
+    ) -> tuple[Array, Array]:
         """Middle and deviation (n,) in the objective's unit, see `outlook`.
 
         Quicker: with `leading` of the best scale alone, with `rough` in single precision.
         """
         used = [int(np.argmax(self.shares))] if leading else list(range(len(self.shares)))
         weights = np.array([self.shares[i] for i in used])
-        parts = [outlook(self.scales[i], *self.posteriors[i].predict(features, rough=rough)) for i in used]
+        parts = [outlook(self.scales[i], *self.posteriors[i].predict(features, rough=rough, noise=noise)) for i in used]
         means, deviations = np.stack([p[0] for p in parts]), np.stack([p[1] for p in parts])
         weights /= weights.sum()
         mean = weights @ means
@@ -105,7 +106,9 @@ class View:
     share: float
 
 
-def fit(groups: Sequence[NDArray[np.intp]], features: Array, values: Array, importance: Array) -> tuple[View, ...]:
+def fit(
+    groups: process.Groups, sums: process.Groups, features: Array, values: Array, importance: Array
+) -> tuple[View, ...]:
     """Views of values (n,) at features (n, width) that predict well what they are not told.
 
     Shares follow the left-out error, in which each point counts by its importance (n,); negligible views are dropped.
@@ -114,7 +117,7 @@ def fit(groups: Sequence[NDArray[np.intp]], features: Array, values: Array, impo
     for power in POWERS:
         scale = Scale.of(values, power)
         targets = scale.forward(values)
-        kernels.append(process.fit(groups, features, targets))
+        kernels.append(process.fit(groups, sums, features, targets))
         left_out = process.condition(kernels[-1], features, targets).left_out()
         errors.append(max(float(score(values, *outlook(scale, *left_out)) @ importance), 1e-300))
     shares = (min(errors) / np.array(errors)) ** SHARPNESS
