@@ -62,9 +62,7 @@ class Problem:
 
     def evaluate(self, params: dict[str, Any]) -> tuple[Array, Array]:
         """Losses (m,) and constraints (c,), kept at 0 and below."""
-        places = [
-            place(params[f"x{i}"]) if f"x{i}" in params else ABSENT for i, place in enumerate(self.places)
-        ]
+        places = [place(params[f"x{i}"]) if f"x{i}" in params else ABSENT for i, place in enumerate(self.places)]
         x = self.base.xl + np.array(places) * (self.base.xu - self.base.xl)
         found = self.base.evaluate(x, return_values_of=["F", "G"])
         return found[0], found[1]

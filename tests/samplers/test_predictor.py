@@ -295,7 +295,7 @@ def test_process_learns_additive_costs_exactly_and_leaves_out_correctly() -> Non
     x = features(enumerate_points(encoding))
     y = x @ np.random.default_rng(0).random(x.shape[1])
     known = np.random.default_rng(1).choice(len(x), 40, replace=False)
-    kernel = process.fit(features.groups, x[known], y[known])
+    kernel = process.fit(features.groups, features.sums, x[known], y[known])
     mean, _ = process.condition(kernel, x[known], y[known]).predict(x)
     assert np.abs(mean - y).max() < 0.01 * np.ptp(y)
     posterior = process.condition(kernel, x[known], y[known])

@@ -1,9 +1,10 @@
 """A Gaussian process for a few hundred points whose features come in groups with a length scale each.
 
 Covariance: an exponentiated squared distance over scaled groups, plus a linear part with a weight for each of the sums
-(all names together, each number with its square). On one-hot choices the first is the exponentiated Hamming kernel with relevance of each choice [Oh2019, COMBO; Ru2020, CoCaBO], which holds
-interactions of every order; the second makes additive costs exact. Hyperparameters maximise the marginal likelihood
-with weak priors [Rasmussen2006 ch. 5]; gradients are in closed form.
+(all names together, each number with its square). On one-hot choices the first is the exponentiated Hamming kernel with
+relevance of each choice [Oh2019, COMBO; Ru2020, CoCaBO], which holds interactions of every order; the second makes
+additive costs exact, and lets a number have its best value within its range after few trials. Hyperparameters maximise
+the marginal likelihood with weak priors [Rasmussen2006 ch. 5]; gradients are in closed form.
 """
 
 from __future__ import annotations
@@ -26,11 +27,11 @@ _CHUNK = 256
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kernel:
-    """Fitted covariance: weights (width,) of squared differences and of products, amplitude, noise variance; unit targets."""
+    """Fitted covariance for targets of unit variance."""
 
-    weights: Array
+    weights: Array  # (width,) of squared differences
     smooth: float
-    linear: Array
+    linear: Array  # (width,) of products
     noise: float
     centre: Array
 
@@ -135,7 +136,8 @@ def fit(groups: Groups, sums: Groups, features: Array, targets: Array, *, steps:
     def objective(x: Array) -> tuple[float, Array]:
         theta, smooth, linear, noise = _split(x, g)
         first = smooth * np.exp(-(theta @ distances)).reshape(n, n)
-        factor, info = lapack.dpotrf(first + (linear @ inner).reshape(n, n) + (noise + _JITTER) * identity, lower=1, clean=1)
+        covariance = first + (linear @ inner).reshape(n, n) + (noise + _JITTER) * identity
+        factor, info = lapack.dpotrf(covariance, lower=1, clean=1)
         if info != 0:
             return _FAR, np.zeros_like(x)
         alpha = cho_solve((factor, True), z, check_finite=False)

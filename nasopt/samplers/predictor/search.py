@@ -22,8 +22,9 @@ PROMISING = 1e-3
 """An extreme of the front counts as reachable when its expected gain is at least so much of the front's span."""
 MARGIN = 1.1
 """The reference point lies at so much of the front's worst corner."""
-DARING = (0.3, 0.1)
-"""What deviations are multiplied by, in turns: uncertainty promises more than what is expected to be good already."""
+DARING, NUMERIC_DARING = (0.3, 0.1), (1.0, 0.3)
+"""What deviations are multiplied by, in turns: uncertainty promises more than what is expected to be good already. In a
+continuous space they are taken without noise, and on the whole of them fewer points end in a dent of the surrogate."""
 WORTH = 0.1
 """The smaller deviations are used where the best gain under them is at least so much of that under the whole ones."""
 FITTED, CONDITIONED = 250, 300
@@ -32,7 +33,7 @@ CLOSE = 100
 """So many of the pool's best are ranked in double precision."""
 PROBED = 300
 """So many of the pool, those that promised most when it was made, tell whether smaller deviations are worth it."""
-REFINED = (0.0, 0.05, 0.01)
+REFINED = (0.0, 0.1, 0.03, 0.01)
 """Rounds in which the best points of a continuous space are refined: one or two parameters changed at random, then all
 continuous ones by steps of so much of their range."""
 GENERATIONS, CHILDREN, PARENTS = 8, 800, 200
@@ -256,7 +257,8 @@ def rank(stage: Stage, encoding: Encoding, observations: Observations, taken: Ar
         return pool
     mean, deviation, chance = belief.predict(pool, rough=True)
     lower, upper = boxes(front, _corner(mean, deviation, front))
-    daring = _affordable(DARING[len(taken) % len(DARING)], mean, deviation, lower, upper)
+    turns = NUMERIC_DARING if belief.features.continuous else DARING
+    daring = _affordable(turns[len(taken) % len(turns)], mean, deviation, lower, upper)
 
     def closely(codes: Array) -> Array:
         mean, deviation, chance = belief.predict(codes)
