@@ -93,10 +93,14 @@ def _coverage(comparison: Comparison) -> Table:
 
 
 def _trials(comparison: TrialComparison) -> RenderableType:
-    table = bare_table(
-        f"Trials of {comparison.study} on {comparison.data}",
-        "bold is best; ≈ marks figures whose 95% interval meets the best one's: the difference may be chance",
+    on = f" on {comparison.data}" if comparison.data else ""
+    intervals = any(figure is not None and figure.ci95 for row in comparison.rows for figure in row.figures)
+    chance = (
+        "≈ marks figures whose 95% interval meets the best one's: the difference may be chance"
+        if intervals
+        else "the figures stand as they were given, without intervals, so that no difference is marked as chance"
     )
+    table = bare_table(f"Trials of {comparison.study}{on}", f"bold is best; {chance}")
     table.add_column("")
     for number in comparison.numbers:
         table.add_column(f"trial {number}", justify="right")

@@ -42,7 +42,8 @@ class TrialComparison:
 
     study: str
     data: str
-    """Name of the data set."""
+    """Name of the data set, or where the figures of a study without networks come from; empty where neither is
+    recorded."""
     numbers: tuple[int, ...]
     rows: tuple[MetricRow, ...]
     params: dict[str, tuple[Any, ...]]
@@ -73,7 +74,7 @@ def compare_trials(view: StudyView, numbers: Sequence[int]) -> TrialComparison:
         if len({repr(t.params.get(name)) for t in trials}) > 1
     }
     rows = tuple(_row(view, trials, metric) for metric in metrics_of(trials))
-    data = str(view.data.get("name") or "unnamed data")
+    data = str(view.data.get("name") or view.problem.get("source") or "")
     return TrialComparison(study=view.name, data=data, numbers=tuple(numbers), rows=rows, params=params)
 
 

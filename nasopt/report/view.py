@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
     from optuna.storages import BaseStorage
     from optuna.trial import FrozenTrial
+    from pandas import DataFrame
 
 Array = npt.NDArray[np.float64]
 ELSEWHERE = "added elsewhere"
@@ -136,6 +137,10 @@ class TrialView:
         """Whether the network was trained and measured."""
         return self.ended == "completed"
 
+    def __repr__(self) -> str:
+        values = "no values" if self.values is None else ", ".join(f"{v:.4g}" for v in self.values)
+        return f"<TrialView {self.number}: {self.ended}, {values}>"
+
     def cost(self, metric: str) -> Cost | None:
         """The cost of this name with its interval, or None."""
         return None if self.outcome is None else self.outcome.costs.get(metric)
@@ -171,6 +176,27 @@ class StudyView:
     """Routed networks over real inputs, by trial number and device, once the front has been timed."""
     recosted: Mapping[str, Recosted] = field(default_factory=dict)
     """Costs on devices that the study was not run on, by name."""
+
+    def __repr__(self) -> str:
+        about = ", ".join(f"{o.direction} {o.metric}" for o in self.objectives)
+        endings = ", ".join(f"{number} {ending}" for ending, number in self.counts().items()) or "none yet"
+        return f"<StudyView {self.name!r}: {about}; trials: {endings}>"
+
+    def to_dataframe(self) -> DataFrame:
+        """One row a trial, for pandas; every column is of one kind, so that it saves as CSV and Parquet.
+
+        `number`, `state`, `ended`, `reason`, `feasible`, `front`, `started`, `finished`, `seconds` and `proposer`;
+        for each parameter `params_NAME`; for each metric `figures_NAME`, the ends of its 95% interval `low_NAME` and
+        `high_NAME` (NaN where it has none), and `provenance_NAME` (empty for quality); for each constraint
+        `violations_KEY`, at most 0 where it is kept; for scores on the test split `test_NAME`. Choices of several kinds
+        are text.
+
+        Raises:
+            UsageError: pandas is not installed.
+        """
+        from nasopt.report.frame import to_dataframe
+
+        return to_dataframe(self)
 
     @property
     def preparation_seconds(self) -> float:

@@ -41,6 +41,9 @@ class Study:
     home: Path | None
     """Folder of the database's locks; None where no other process can share it."""
 
+    def __repr__(self) -> str:
+        return f"<Study {self.name!r} in {database.redact(self.url)}>"
+
     @property
     def seed(self) -> int:
         """Of the sampler; splits and training take the file's."""
