@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from statistics import median
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
@@ -91,9 +91,25 @@ def precision_text(view: StudyView, trial: TrialView) -> str:
     return network.precision if network else "–"
 
 
+class _Wide(Table):
+    """A table whose title and caption are as wide as the terminal: rich breaks them at the width of the columns."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        title, caption = self.title, self.caption
+        self.title = self.caption = None
+        try:
+            if isinstance(title, str):
+                yield Text.from_markup(title, style="table.title")
+            yield from super().__rich_console__(console, options)
+            if isinstance(caption, str):
+                yield Text.from_markup(caption, style="table.caption")
+        finally:
+            self.title, self.caption = title, caption
+
+
 def bare_table(title: str, caption: str = "") -> Table:
     """A table without frames, narrow enough for a terminal."""
-    return Table(
+    return _Wide(
         title=escape(title),
         title_justify="left",
         caption=escape(caption) or None,

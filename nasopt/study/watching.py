@@ -15,6 +15,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Column
 
 from nasopt.metrics import split_metric
+from nasopt.printable import printable
 from nasopt.study.events import (
     CompetitorOut,
     ContestOpened,
@@ -226,7 +227,7 @@ class Watcher:
         return f"{study.removeprefix(self._contest.partition('@')[0] + '/')}: " if self._contest else ""
 
     def _warn(self, line: str) -> None:
-        self._console.print(f"! {line}", style="yellow", markup=False, highlight=False)
+        self._console.print(f"! {printable(line)}", style="yellow", markup=False, highlight=False)
 
     def _pulse(self, line: str) -> None:
         """Say it where no bar moves and nothing was said for a while."""
@@ -236,7 +237,7 @@ class Watcher:
     def _say(self, line: str) -> None:
         self._said_at = self._clock()
         if self._verbosity >= 0:
-            self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+            self._console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
 
     def _line(self, event: TrialEnded) -> str:
         if event.outcome is None:

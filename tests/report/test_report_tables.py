@@ -213,3 +213,13 @@ def test_a_constraint_between_networks_is_named_in_words(write: Write, memory: B
     write(constraints=[{"key": key, "metric": key, "min": None, "max": 0}])
     view = load_view(memory, "study")
     assert tables.bound_text(view, view.constraints[0]) == "little lighter than big"
+
+
+def test_titles_and_captions_are_as_wide_as_the_terminal() -> None:
+    table = tables.bare_table("A title that is longer than its [one] column", "a caption of more words than the column")
+    table.add_column("a")
+    table.add_row("1")
+    lines = rendered(table).splitlines()
+    assert lines[0].strip() == "A title that is longer than its [one] column"
+    assert lines[-1].strip() == "a caption of more words than the column"
+    assert rendered(table).splitlines() == lines
