@@ -102,11 +102,11 @@ class Checkpoint:
     """What earlier, interrupted processes spent on it; known once `load` was called."""
     _due: float = field(default_factory=lambda: time.monotonic() + WRITE_EVERY_S)
 
-    def load(self, like: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+    def load(self, like: Callable[[], Mapping[str, Tensor]]) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
         """The state left behind, or None where there is none, or none that can be used, which is said and deleted.
 
         Args:
-            like: tensors that the state must have, in name and shape.
+            like: gives tensors that the state must have, in name and shape.
 
         Raises:
             CacheError: the file is there but may not be read.
@@ -115,7 +115,7 @@ class Checkpoint:
         if loaded is None:
             return None
         tensors, facts = loaded
-        if any(name not in tensors or tensors[name].shape != tensor.shape for name, tensor in like.items()):
+        if any(name not in tensors or tensors[name].shape != tensor.shape for name, tensor in like().items()):
             logger.warning("discarding the checkpoint %s: it is of another network; training starts anew", self.path)
             self.remove()
             return None

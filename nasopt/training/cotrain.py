@@ -162,7 +162,7 @@ class _Run:
 
     def restore(self) -> None:
         """Take up what an interrupted run left, if it left anything."""
-        found = self.checkpoint and self.checkpoint.load(self.tensors())
+        found = self.checkpoint and self.checkpoint.load(self.tensors)
         if not found:
             return
         tensors, facts = found
