@@ -96,7 +96,7 @@ def _mean(t: Translator, op: Operation) -> None:
         pooled = t.writer.node("GlobalAveragePool", [t.name(op.args[0])])
         t.bind(op.outputs[0], pooled if keep else t.writer.node("Flatten", [pooled], axis=1))
     else:
-        result(t, op, "ReduceMean", [t.name(op.args[0])], axes=axes, keepdims=int(keep))
+        result(t, op, "ReduceMean", [t.name(op.args[0]), integers(t, axes)], keepdims=int(keep))
 
 
 @translates("avg_pool2d", "_adaptive_avg_pool2d", "max_pool2d_with_indices", "max_pool2d")

@@ -1,4 +1,4 @@
-"""All ATen operations that can be exported (ONNX opset 17)."""
+"""All ATen operations that can be exported (ONNX opset 18)."""
 
 from nasopt.export import elementwise, layers, reductions, shapes
 from nasopt.export.registry import TRANSLATIONS

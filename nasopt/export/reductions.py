@@ -27,7 +27,7 @@ _REDUCTIONS = {"amax": "ReduceMax", "amin": "ReduceMin", "logsumexp": "ReduceLog
 @translates(*_REDUCTIONS)
 def _reduce(t: Translator, op: Operation) -> None:
     axes, keep = axes_of(t, op, argument(op, 1, "dim")), int(argument(op, 2, "keepdim", False))
-    result(t, op, _REDUCTIONS[op.name], [t.name(op.args[0])], axes=axes, keepdims=keep)
+    result(t, op, _REDUCTIONS[op.name], [t.name(op.args[0]), integers(t, axes)], keepdims=keep)
 
 
 @translates("sum")
@@ -42,7 +42,7 @@ def _norm(t: Translator, op: Operation) -> None:
     if order not in (1, 2):
         raise ExportError(f"a norm of order {order} cannot be exported")
     axes, keep = axes_of(t, op, argument(op, 2, "dim")), int(argument(op, 3, "keepdim", False))
-    result(t, op, f"ReduceL{int(order)}", [t.name(op.args[0])], axes=axes, keepdims=keep)
+    result(t, op, f"ReduceL{int(order)}", [t.name(op.args[0]), integers(t, axes)], keepdims=keep)
 
 
 @translates("var", "std", "var_mean", "std_mean")
@@ -54,12 +54,13 @@ def _variance(t: Translator, op: Operation) -> None:
     divisor = count - float(1 if correction is None else correction)
     if divisor <= 0:
         raise ExportError(f"a variance over {count} values needs a smaller correction")
-    centred = w.node("Sub", [x, w.node("ReduceMean", [x], axes=axes, keepdims=1)])
-    squares = w.node("ReduceMean", [w.node("Mul", [centred, centred])], axes=axes, keepdims=keep)
+    along = integers(t, axes)
+    centred = w.node("Sub", [x, w.node("ReduceMean", [x, along], keepdims=1)])
+    squares = w.node("ReduceMean", [w.node("Mul", [centred, centred]), along], keepdims=keep)
     result = squares if divisor == count else w.node("Mul", [squares, w.constant(count / divisor)])
     t.bind(op.outputs[0], w.node("Sqrt", [result]) if op.name.startswith("std") else result)
     if op.name.endswith("_mean"):
-        t.bind(op.outputs[1], w.node("ReduceMean", [x], axes=axes, keepdims=keep))
+        t.bind(op.outputs[1], w.node("ReduceMean", [x, along], keepdims=keep))
 
 
 @translates("max", "min")
@@ -68,7 +69,7 @@ def _extreme(t: Translator, op: Operation) -> None:
     if len(op.args) > 1 and isinstance(op.args[1], Ref | torch.Tensor):
         return result(t, op, name, [t.name(op.args[0]), t.name(op.args[1])])
     axes, keep = axes_of(t, op, argument(op, 1, "dim")), int(argument(op, 2, "keepdim", False))
-    t.bind(op.outputs[0], t.writer.node(f"Reduce{name}", [t.name(op.args[0])], axes=axes, keepdims=keep))
+    t.bind(op.outputs[0], t.writer.node(f"Reduce{name}", [t.name(op.args[0]), integers(t, axes)], keepdims=keep))
     if len(op.outputs) > 1:
         t.bind(op.outputs[1], t.writer.node(f"Arg{name}", [t.name(op.args[0])], axis=axes[0], keepdims=keep))
     return None

@@ -143,11 +143,16 @@ class _Writer:
 
     def _reduce(self, op: str, attributes: dict[str, Any], inputs: list[str], output: str) -> None:
         pooled = op == "GlobalAveragePool"
-        if not pooled and (len(inputs) > 1 or len(self._shape(inputs[0])) != 2):
+        if not pooled and len(self._shape(inputs[0])) != 2:
             raise self._refused("ReduceMax is translated over classes only")
         options = self._schema.ReducerOptionsT()
         options.keepDims = pooled or bool(attributes.get("keepdims", 1))
-        axes = [1, 2] if pooled else [int(a) for a in attributes.get("axes", [0, 1])]
+        given = attributes.get("axes", [0, 1])
+        if len(inputs) > 1:
+            if inputs[1] not in self._constants:
+                raise self._refused("the axes of ReduceMax are computed")
+            given = self._constants[inputs[1]].reshape(-1)
+        axes = [1, 2] if pooled else [int(a) for a in given]
         used = [self._value(inputs[0]), self._stored(np.array(axes, np.int32))]
         self._emit("MEAN" if pooled else "REDUCE_MAX", used, output, "ReducerOptions", options)
 
