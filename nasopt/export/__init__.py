@@ -10,6 +10,7 @@ from nasopt.export.parity import Parity, check_assembled, check_parity
 from nasopt.export.precision import observe_ranges, to_fp16, to_int8
 from nasopt.export.routed import TAU, compose_routed, export_easy, export_hard, set_tau
 from nasopt.export.running import Runner
+from nasopt.export.trying import try_runtimes
 from nasopt.hardware.structure import describe
 from nasopt.hardware.structure_hash import structure_hash
 
@@ -28,4 +29,5 @@ __all__ = [
     "structure_hash",
     "to_fp16",
     "to_int8",
+    "try_runtimes",
 ]

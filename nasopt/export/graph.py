@@ -19,8 +19,8 @@ from nasopt.hardware.structure import described, load
 from nasopt.records import ExportedModel
 
 OPSET = 18
-"""Old enough for the runtimes on boards (ONNX Runtime from 1.14), new enough for OpenVINO, which ignores the axes of some
-reductions below (its issue 38238): a routed graph with the router `difficulty` failed there."""
+"""Old enough for the runtimes on boards (ONNX Runtime from 1.14), new enough for OpenVINO, which ignores the axes of
+some reductions below (its issue 38238): a routed graph with the router `difficulty` failed there."""
 IR_VERSION = 8
 _PRODUCER = "nasopt"
 

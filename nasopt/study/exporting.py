@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
 import onnx
 import torch
 
@@ -16,7 +15,7 @@ from nasopt.commands import about
 from nasopt.database import redact
 from nasopt.errors import CacheError, ExportError, StudyNotFoundError, UsageError
 from nasopt.evaluation import load_network
-from nasopt.export import compose_routed, describe, export_easy, export_hard
+from nasopt.export import compose_routed, describe, export_easy, export_hard, try_runtimes
 from nasopt.models import RoutedNetwork
 from nasopt.records import ArtifactNames, ExportedModel
 from nasopt.report.card import Deployment, model_card
@@ -121,22 +120,8 @@ def _deployment(view: StudyView, easy: ExportedModel, routed: ExportedModel, tau
         classes=tuple(preprocessing.get("class_names") or ()),
         tau=tau,
         opset=next(o.version for o in opsets if o.domain in ("", "ai.onnx")),
-        tried=_tried(routed),
+        tried=try_runtimes(routed),
     )
-
-
-def _tried(routed: ExportedModel) -> dict[str, str]:
-    """What becomes of the routed graph in the runtimes at hand, on an image without content."""
-    import onnxruntime
-
-    name, shape = routed.inputs[0]
-    runtime = f"ONNX Runtime {onnxruntime.__version__}"
-    try:
-        session = onnxruntime.InferenceSession(str(routed.path), providers=["CPUExecutionProvider"])
-        session.run(None, {name: np.zeros(shape, np.float32)})
-    except Exception as error:  # ONNX Runtime's exceptions share no base but this
-        return {runtime: f"failed: {str(error).splitlines()[0]}"}
-    return {runtime: "runs"}
 
 
 def _export(network: RoutedNetwork, resolution: int, folder: Path) -> tuple[ExportedModel, ExportedModel]:

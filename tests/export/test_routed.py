@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from nasopt.errors import ExportError, ParityError
-from nasopt.export import check_parity, compose_routed, describe, export_easy, export_hard, set_tau
+from nasopt.export import check_parity, compose_routed, describe, export_easy, export_hard, set_tau, try_runtimes
 from nasopt.models import RoutedNetwork
 from nasopt.records import ExportedModel
 
@@ -69,7 +69,7 @@ def test_graphs_are_lean_and_old_enough(network: Make, tmp_path: Path) -> None:
     for model in export(network("difficulty"), tmp_path):
         proto = onnx.load(str(model.path))
         onnx.checker.check_model(proto, full_check=True)
-        assert proto.opset_import[0].version == 17
+        assert proto.opset_import[0].version == 18
         assert proto.ir_version == 8
         operators = {n.op_type for n in proto.graph.node}
         assert not operators & {"BatchNormalization", "Identity"}
@@ -101,6 +101,23 @@ def test_routed_graph_takes_the_branch_of_its_threshold(network: Make, tmp_path:
         True
     ]  # a score of tau leaves
     assert (score.numpy() > 0).all()
+
+
+@pytest.mark.parametrize("kind", ["confidence", "learned", "difficulty"])
+def test_common_runtimes_read_the_routed_graph_and_answer_alike(kind: str, network: Make, tmp_path: Path) -> None:
+    pytest.importorskip("openvino")
+    *_, routed = export(network(kind), tmp_path)
+    tried = try_runtimes(routed)
+    assert [name.split()[0] for name in tried] == ["ONNX", "OpenVINO"]
+    assert set(tried.values()) == {"runs"}
+
+
+def test_a_runtime_that_does_not_take_a_graph_is_named_with_its_reason(network: Make, tmp_path: Path) -> None:
+    *_, routed = export(network(), tmp_path)
+    model = onnx.load(str(routed.path))
+    model.graph.node[0].op_type = "Frobnicate"
+    routed.path.write_bytes(model.SerializeToString())
+    assert all(said.startswith("failed: ") for said in try_runtimes(routed).values())
 
 
 def test_structure_ignores_weights_and_names_but_not_shapes(network: Make, tmp_path: Path) -> None:
