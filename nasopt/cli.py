@@ -181,10 +181,12 @@ def status(
     as_json: Json = False,
 ) -> None:
     """Show how far studies and contests are and what they have cost; all that are here if none is named."""
-    from nasopt.report import status_table
+    from nasopt.report import damage, status_table
     from nasopt.study import find_views
 
-    views = find_views(studies or [], storage)
+    views = find_views(studies or [], storage, skipped=complain)
+    for line in (line for view in views for line in damage(view)):
+        complain(line)
     if as_json:
         from nasopt.study import study_json
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from filelock import FileLock
 from platformdirs import user_state_path
 
 from nasopt.errors import DatabaseError, UsageError
+from nasopt.reading import open_to_read, opening_errors
 from nasopt.schema import quick_check
 from nasopt.urls import expand as expand
 from nasopt.urls import redact as redact
@@ -79,8 +81,10 @@ def open_storage(
     Tables are created under a lock, since workers that start together otherwise race for them. `first` is called before
     anything is written to a database that exists: it may raise, and leaves it as it was.
 
+    With `create=False` nothing is written, and one that cannot be written is opened for reading alone.
+
     Raises:
-        DatabaseError: missing driver, unreachable or read-only database, or no SQLite file with `create=False`.
+        DatabaseError: missing driver; unreachable, read-only, damaged or outdated database; none with `create=False`.
     """
     from optuna.storages import InMemoryStorage, RDBStorage
 
@@ -92,9 +96,17 @@ def open_storage(
     file = sqlite_file(url)
     if file is not None and not file.exists() and not create:
         raise DatabaseError(f"no database at {file}; run a study first or name another with --storage")
+    if file is not None and file.is_dir():
+        raise DatabaseError(f"cannot open the database {file}: it is a folder")
+    if not create:
+        with database_errors(url):
+            return open_to_read(url, _with_driver(url), _engine_options(file))
     _require_writable(file)
-    with database_errors(url), _creation_lock(url), quick_check():
-        storage = RDBStorage(_with_driver(url), engine_kwargs=_engine_options(file))
+    if file is not None:
+        _require_sound(file)
+    with database_errors(url), _creation_lock(url), opening_errors(url), quick_check():
+        place = _with_driver(url) if file is None else sqlite_url(file)
+        storage = RDBStorage(place, engine_kwargs=_engine_options(file))
         first(storage)
         if file is not None:
             _tune_sqlite(storage)
@@ -115,7 +127,7 @@ def _check(url: str) -> None:
         parsed = make_url(url)
     except ArgumentError:
         raise UsageError(
-            f"{redact(url)!r} is no database URL; expected one such as sqlite:///study.db or "
+            f"{redact(url)!r} is no database URL (it lacks its parts); expected one such as sqlite:///study.db or "
             "postgresql://user:${PASSWORD}@host/name"
         ) from None
     except ValueError:
@@ -175,8 +187,17 @@ def _require_writable(file: Path | None) -> None:
     target = file if file.exists() else file.parent
     if not os.access(target, os.W_OK):
         raise DatabaseError(f"cannot write the database {file}: {target} is read-only for this user")
-    if file.is_dir():
-        raise DatabaseError(f"cannot open the database {file}: it is a folder")
+
+
+def _require_sound(file: Path) -> None:
+    """Refuse a file that is no database, or a damaged one, before locks are made beside it."""
+    if file.exists():
+        try:
+            with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as connection:
+                connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        except sqlite3.DatabaseError as error:
+            if "not a database" in str(error) or "malformed" in str(error):
+                raise DatabaseError(f"cannot open {file}: {error}; name another file, or bring back a copy") from error
 
 
 def _with_driver(url: str) -> str:

@@ -35,9 +35,12 @@ if TYPE_CHECKING:
     from nasopt.report.side_by_side import TrialComparison as TrialComparison
     from nasopt.report.side_by_side import compare_trials as compare_trials
     from nasopt.report.status import status_table as status_table
+    from nasopt.report.stored import study_records as study_records
+    from nasopt.report.stored import trials_of as trials_of
     from nasopt.report.streaming import finding_of as finding_of
     from nasopt.report.streaming import stream_findings as stream_findings
     from nasopt.report.streaming import stream_table as stream_table
+    from nasopt.report.tables import damage as damage
     from nasopt.report.tables import foreign_text as foreign_text
     from nasopt.report.tables import front_table as front_table
     from nasopt.report.tables import summary as summary
@@ -74,6 +77,9 @@ _HOMES = {
     "finding_of": "nasopt.report.streaming",
     "stream_findings": "nasopt.report.streaming",
     "stream_table": "nasopt.report.streaming",
+    "study_records": "nasopt.report.stored",
+    "trials_of": "nasopt.report.stored",
+    "damage": "nasopt.report.tables",
     "foreign_text": "nasopt.report.tables",
     "front_table": "nasopt.report.tables",
     "status_table": "nasopt.report.status",

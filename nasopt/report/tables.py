@@ -209,12 +209,22 @@ def notes(view: StudyView) -> Iterator[str]:
             yield f"{short_name(metric)} is {found[0]}{meter}, not measured"
     if view.problem.get("missing", "0") != "0":
         yield f"{problem_text(view)}; points without a row are refused, the true front is that of the rows present"
+    yield from damage(view)
     if (foreign := foreign_text(view)) is not None:
         yield foreign
     if view.trials and not view.front():
         worst = broken_constraints(view)
         if worst:
             yield f"no trial is feasible; the constraints broken most: {', '.join(worst)}"
+
+
+def damage(view: StudyView) -> Iterator[str]:
+    """A line for each trial that is stored damaged, the first few."""
+    found = view.unreadable()
+    for trial in found[:5]:
+        yield f"trial {trial.number} of {view.name} cannot be read and is left out: {trial.reason}"
+    if len(found) > 5:
+        yield f"{len(found) - 5} more trials of {view.name} cannot be read"
 
 
 def foreign_text(view: StudyView) -> str | None:

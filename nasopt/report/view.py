@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from nasopt.errors import StudyNotFoundError, UsageError
+from nasopt.errors import DatabaseError, NasoptError, StudyNotFoundError, UsageError
 from nasopt.metrics import DEVICE_METRICS, METRICS, Metric, split_metric
 from nasopt.records import Cost, Interval, Outcome, Provenance, StudyKeys, TrialKeys
 from nasopt.report.interval import wilson
 from nasopt.report.recosted import Recosted, stored_recosted
+from nasopt.report.stored import first_line, study_records, trials_of
 from nasopt.streams import RoutedStream, stored_streams
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 Array = npt.NDArray[np.float64]
+UNREADABLE = "unreadable"
+"""What stands for the end of a trial that is stored damaged."""
 ELSEWHERE = "added elsewhere"
 """How a finished trial ended that bears no mark of nasopt's."""
 SHARES = frozenset({"accuracy", "top5", "exit_rate", "routing_accuracy"})
@@ -221,6 +224,10 @@ class StudyView:
         chosen = [pair for pair, good in zip(kept, mask, strict=True) if good]
         return tuple(t for _, t in sorted(chosen, key=lambda pair: (pair[0], pair[1].number)))
 
+    def unreadable(self) -> tuple[TrialView, ...]:
+        """Trials that are stored damaged, each with what is wrong as its reason."""
+        return tuple(t for t in self.trials if t.ended == UNREADABLE)
+
     def elsewhere(self) -> tuple[TrialView, ...]:
         """Finished trials that somebody else added or evaluated; they are not on the front."""
         return tuple(t for t in self.trials if t.ended == ELSEWHERE)
@@ -297,26 +304,35 @@ def metric_of(name: str) -> Metric:
 
 def study_names(storage: BaseStorage) -> list[str]:
     """Names of all studies in a database that nasopt made, in the order of their making."""
-    made = [s for s in storage.get_all_studies() if StudyKeys.OBJECTIVES in s.user_attrs]
-    return [s.study_name for s in sorted(made, key=lambda s: s._study_id)]
+    return [name for name, attrs in study_records(storage)[0].items() if StudyKeys.OBJECTIVES in attrs]
 
 
 def load_view(storage: BaseStorage, study_name: str) -> StudyView:
-    """Read a study and all of its trials.
+    """Read a study and all of its trials; those that cannot be read are told as such.
 
     Raises:
         StudyNotFoundError: the database holds no study of that name; names those it holds.
         UsageError: the study was not made by nasopt.
+        DatabaseError: what is stored of the study itself is damaged.
     """
     try:
         study_id = storage.get_study_id_from_name(study_name)
     except KeyError:
         raise StudyNotFoundError(f"no study {study_name!r} in this database; {_known(storage, study_name)}") from None
-    attrs = storage.get_study_user_attrs(study_id)
-    if StudyKeys.OBJECTIVES not in attrs:
-        raise UsageError(f"study {study_name!r} was not made by nasopt; {_known(storage, study_name)}")
-    trials = storage.get_all_trials(study_id, deepcopy=False)
-    return _study_view(study_name, attrs, sorted(trials, key=lambda t: t.number))
+    try:
+        attrs = storage.get_study_user_attrs(study_id)
+        if StudyKeys.OBJECTIVES not in attrs:
+            raise UsageError(f"study {study_name!r} was not made by nasopt; {_known(storage, study_name)}")
+        trials, damaged = trials_of(storage, study_id)
+        views = [_trial_view(t) for t in trials] + [_damaged(number, why) for number, why in damaged.items()]
+        return _study_view(study_name, attrs, sorted(views, key=lambda t: t.number))
+    except NasoptError:
+        raise
+    except Exception as error:
+        raise DatabaseError(
+            f"study {study_name!r} cannot be read, what is stored of it is damaged: {first_line(error)}; bring back a "
+            "copy of the database, or give the study another name"
+        ) from error
 
 
 def _known(storage: BaseStorage, wanted: str) -> str:
@@ -329,7 +345,7 @@ def _known(storage: BaseStorage, wanted: str) -> str:
     return f"{hint}it holds {listed}"
 
 
-def _study_view(name: str, attrs: Mapping[str, Any], trials: Sequence[FrozenTrial]) -> StudyView:
+def _study_view(name: str, attrs: Mapping[str, Any], trials: Sequence[TrialView]) -> StudyView:
     artifacts = attrs.get(StudyKeys.ARTIFACTS)
     scores = attrs.get(StudyKeys.TEST_SCORES) or {}
     return StudyView(
@@ -339,7 +355,7 @@ def _study_view(name: str, attrs: Mapping[str, Any], trials: Sequence[FrozenTria
             Constraint(key=c["key"], metric=c["metric"], min=c.get("min"), max=c.get("max"))
             for c in attrs.get(StudyKeys.CONSTRAINTS) or ()
         ),
-        trials=tuple(_trial_view(t) for t in trials),
+        trials=tuple(trials),
         spec=attrs.get(StudyKeys.SPEC) or {},
         problem=attrs.get(StudyKeys.PROBLEM) or {},
         data=attrs.get(StudyKeys.DATA) or {},
@@ -407,6 +423,31 @@ def _text(value: Any) -> str:
 
 
 def _trial_view(trial: FrozenTrial) -> TrialView:
+    try:
+        return _read_trial(trial)
+    except Exception as error:  # whatever bytes a damaged database holds
+        return _damaged(trial.number, first_line(error))
+
+
+def _damaged(number: int, why: str) -> TrialView:
+    return TrialView(
+        number=number,
+        state="unreadable",
+        params={},
+        distributions={},
+        values=None,
+        outcome=None,
+        ended=UNREADABLE,
+        reason=why,
+        constraints={},
+        started=None,
+        finished=None,
+        seconds=0.0,
+        wall_s=0.0,
+    )
+
+
+def _read_trial(trial: FrozenTrial) -> TrialView:
     attrs = trial.user_attrs
     stored = attrs.get(TrialKeys.OUTCOME)
     outcome = Outcome.from_json(stored) if stored else None

@@ -8,6 +8,7 @@ from typing import Any
 
 from nasopt.errors import CacheError, DataError, MeasurementError
 from nasopt.problems.opening import open_problem
+from nasopt.reading import is_read_only
 from nasopt.report import compare_views
 from nasopt.report.contests import pooled_front
 from nasopt.study.opening import Study
@@ -32,6 +33,10 @@ def complete_front(
         stream: time over a stream of validation images, where networks run.
         waiting: called with what is being done, a context while it lasts.
     """
+    if is_read_only(study.storage):
+        if _lacks(study, test=test, stream=stream):
+            yield "late results (scores on the test split, streams): the database can only be read here, not written"
+        return
     if test:
         try:
             with waiting("scoring the front on the test split"):
@@ -44,6 +49,16 @@ def complete_front(
                 stream_front(study)
         except (CacheError, DataError, MeasurementError) as error:
             yield f"times over a stream of inputs: {error}"
+
+
+def _lacks(study: Study, *, test: bool, stream: bool) -> bool:
+    """Whether results of the front are missing that are taken after the search."""
+    view = study.view()
+    if view.problem:
+        return False
+    measured = any(device.provenance == "measured" for device in view.devices)
+    late = [known for wanted, known in ((test, view.test_scores), (stream and measured, view.streams)) if wanted]
+    return any(trial.number not in known for trial in view.front() for known in late)
 
 
 def complete_contest(studies: Sequence[Study], *, waiting: Waiting = _silent) -> Iterator[str]:
@@ -65,6 +80,9 @@ def complete_contest(studies: Sequence[Study], *, waiting: Waiting = _silent) ->
         if not view.problem and trial.number not in view.test_scores:
             wanted.setdefault(view.name, set()).add(trial.number)
     if not wanted:
+        return
+    if is_read_only(studies[0].storage):
+        yield "scores on the test split: the database can only be read here, not written"
         return
     try:
         with waiting("scoring the front on the test split"):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,15 @@ from optuna.storages import BaseStorage
 from pydantic import ValidationError
 
 from nasopt import database
-from nasopt.errors import StudyNotFoundError, UsageError
+from nasopt.errors import DatabaseError, NasoptError, StudyNotFoundError, UsageError
 from nasopt.records import StudyKeys
-from nasopt.report import StudyView, load_view, study_names
+from nasopt.report import StudyView, load_view, study_records
 from nasopt.spec.contest import ContestSpec, load_file
 from nasopt.spec.study import StudySpec
 from nasopt.study.opening import Study, open_study, wrap_stored
 
 CONTEST = StudyKeys.CONTEST
+log = logging.getLogger(__name__)
 
 
 def find_study(reference: str, storage: str | None = None) -> Study:
@@ -83,7 +85,7 @@ def open_contest(spec: ContestSpec, *, storage: BaseStorage | None = None) -> li
 
 def _members(storage: BaseStorage, contest: str) -> list[str]:
     """Names of a contest's stored studies, in the order of its file; empty where there is no contest of this name."""
-    records = {s.study_name: s.user_attrs.get(CONTEST) for s in storage.get_all_studies()}
+    records = {name: attrs.get(CONTEST) for name, attrs in study_records(storage)[0].items()}
     members = {name: r for name, r in records.items() if r and r["name"] == contest and name != contest}
     return sorted(members, key=lambda n: _place(members[n]))
 
@@ -107,24 +109,57 @@ def _stored(name: str, url: str, storage: BaseStorage) -> Study:
     return wrap_stored(spec, name, database.expand(url), storage)
 
 
-def find_views(references: Sequence[str], storage: str | None = None) -> list[StudyView]:
-    """Views of the named studies; of all studies of the database, or of the SQLite files here, where none is named."""
+def find_views(
+    references: Sequence[str], storage: str | None = None, *, skipped: Callable[[str], None] = log.warning
+) -> list[StudyView]:
+    """Views of the named studies; of all studies of the database, or of the SQLite files here, where none is named.
+
+    `skipped` is told, a line each, what could not be read beside the others.
+
+    Raises:
+        NasoptError: a study that is named, or everything that is here, cannot be read.
+    """
     if references:
         return [study.view() for reference in references for study in find_studies(reference, storage)]
     if storage or os.environ.get("NASOPT_STORAGE"):
         urls = [database.expand(_url(storage))]
     else:
-        urls = [f"sqlite:///{file}" for file in sorted(Path.cwd().glob("*.db")) if _may_hold_studies(file)]
+        urls = [database.sqlite_url(file) for file in sorted(Path.cwd().glob("*.db")) if _may_hold_studies(file)]
         if not urls:
             raise UsageError(
                 "no *.db file in this folder holds studies; name a study file, or a database with --storage"
             )
-    views = []
+    views: list[StudyView] = []
+    faults: list[NasoptError] = []
     for url in urls:
-        opened = database.open_storage(url, create=False)
-        with database.database_errors(url):
-            views += [load_view(opened, name) for name in study_names(opened)]
+        try:
+            views += _views_of(url, faults)
+        except NasoptError as error:
+            faults.append(error)
+    if faults and not views:
+        raise faults[0] if len(faults) == 1 else DatabaseError("\n".join(map(str, faults)))
+    for fault in faults:
+        skipped(str(fault))
     return [view for view in views if view.spec]
+
+
+def _views_of(url: str, faults: list[NasoptError]) -> list[StudyView]:
+    """Views of all studies of a database that can be read; what cannot is added to `faults`."""
+    opened = database.open_storage(url, create=False)
+    views = []
+    with database.database_errors(url):
+        records, damaged = study_records(opened)
+        faults += [
+            DatabaseError(f"study {n!r} in {database.redact(url)} cannot be read: {w}") for n, w in damaged.items()
+        ]
+        for name, attrs in records.items():
+            if StudyKeys.OBJECTIVES not in attrs:
+                continue
+            try:
+                views.append(load_view(opened, name))
+            except NasoptError as error:
+                faults.append(error)
+    return views
 
 
 def _may_hold_studies(file: Path) -> bool:
@@ -134,6 +169,8 @@ def _may_hold_studies(file: Path) -> bool:
             tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
     except sqlite3.Error as error:
         return "not a database" not in str(error)  # damaged or out of reach is worth an error, another file is not
+    if not tables and file.stat().st_size:
+        return True  # a copy without its writes, to be told as such
     return {"studies", "study_directions", "trials"} <= tables
 
 

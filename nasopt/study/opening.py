@@ -15,12 +15,12 @@ from optuna.distributions import distribution_to_json
 from optuna.storages import BaseStorage
 
 from nasopt import database
-from nasopt.errors import StudyChangedError, StudyNotFoundError, UsageError
+from nasopt.errors import DatabaseError, StudyChangedError, StudyNotFoundError, UsageError
 from nasopt.hardware import fingerprint
 from nasopt.metrics import split_metric
 from nasopt.problems import Problem
 from nasopt.records import StudyKeys
-from nasopt.report import StudyView, load_view
+from nasopt.report import StudyView, load_view, study_records, trials_of
 from nasopt.spec.study import StudySpec
 from nasopt.study.provenance import git_revision, versions
 from nasopt.study.workers import Presence, Register, engine_of, stored_identity
@@ -90,7 +90,8 @@ def open_study(spec: StudySpec, *, storage: BaseStorage | None = None) -> Study:
     """
     url = database.expand(spec.study.storage)
     storage = storage or database.open_storage(url, create=False)
-    stored = {s.study_name for s in storage.get_all_studies()}
+    with database.database_errors(url):
+        stored = study_records(storage)[0]
     fallback = f"{spec.study.name}@{spec.data.otherwise}" if spec.data.otherwise else spec.study.name
     for name in (spec.study.name, fallback):
         if name in stored:
@@ -140,6 +141,7 @@ def create_or_resume(
             _check_problem(opened, facts)
             _check_host(opened, problem)
             _check_meters(opened, facts, allow_changes=allow_changes)
+        _require_readable(opened)
         for key, value in facts.items():
             if key not in stored or allow_changes or key in (StudyKeys.SPEC, StudyKeys.CONTEST):
                 opened.remember(key, value)
@@ -187,21 +189,39 @@ def _refuse_foreign(name: str, directions: Sequence[str], storage: BaseStorage) 
 
     One without trials and attributes is what a run leaves that was killed at once, and is nobody's.
     """
-    found = next((s for s in storage.get_all_studies() if s.study_name == name), None)
-    if found is None or StudyKeys.OBJECTIVES in found.user_attrs or StudyKeys.SPEC in found.user_attrs:
+    try:
+        study_id = storage.get_study_id_from_name(name)
+    except KeyError:
         return
-    theirs = [d.name.lower() for d in found.directions]
-    trials = storage.get_n_trials(found._study_id)
-    if trials or found.user_attrs or theirs != list(directions):
+    attrs = storage.get_study_user_attrs(study_id)
+    if StudyKeys.OBJECTIVES in attrs or StudyKeys.SPEC in attrs:
+        return
+    theirs = [d.name.lower() for d in storage.get_study_directions(study_id)]
+    trials = storage.get_n_trials(study_id)
+    if trials or attrs or theirs != list(directions):
         raise UsageError(
             f"the database holds a study {name!r} that nasopt did not make ({trials} trials, "
             f"{', '.join(theirs)}); give this one another name (study.name), or name another database"
         )
 
 
+def _require_readable(study: Study) -> None:
+    """Refuse to go on where a stored trial is damaged: samplers read them all.
+
+    Raises:
+        DatabaseError: naming the trial, and what reads the rest.
+    """
+    _, damaged = trials_of(study.storage, study.optuna._study_id)
+    for number, why in damaged.items():
+        raise DatabaseError(
+            f"trial {number} of study {study.name!r} is stored damaged ({why}); the sampler learns from all trials: "
+            "bring back a copy of the database. nasopt status and nasopt report read the rest of this one"
+        )
+
+
 def _check_free(name: str, storage: BaseStorage) -> None:
     """Refuse a study the name of a contest: commands that take names could not tell them apart."""
-    if any(s.user_attrs.get(StudyKeys.CONTEST, {}).get("name") == name for s in storage.get_all_studies()):
+    if any(attrs.get(StudyKeys.CONTEST, {}).get("name") == name for attrs in study_records(storage)[0].values()):
         raise UsageError(f"the database holds a contest named {name!r}; give the study another name (study.name)")
 
 
