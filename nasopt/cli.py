@@ -417,8 +417,14 @@ def dashboard(
     from nasopt.study import find_studies
 
     found = find_studies(study, storage)[0]
-    say(f"{found.name}: http://{host}:{port}/dashboard (Ctrl-C ends it)")
-    serve(found.storage, found.artifact_store, host=host, port=port)
+    serve(
+        found.storage,
+        found.artifact_store,
+        host=host,
+        port=port,
+        study=found.name,
+        ready=lambda address: say(f"{found.name}: {address} (Ctrl-C ends it)"),
+    )
 
 
 def _same_command() -> str:

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from nasopt.report.cost import SearchCost as SearchCost
     from nasopt.report.cost import search_cost as search_cost
     from nasopt.report.dashboard import make_app as make_app
-    from nasopt.report.dashboard import serve as serve
     from nasopt.report.document import ReportFiles as ReportFiles
     from nasopt.report.document import write_contest_report as write_contest_report
     from nasopt.report.document import write_report as write_report
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from nasopt.report.recosted_tables import write_transfer_figure as write_transfer_figure
     from nasopt.report.regret import Regret as Regret
     from nasopt.report.regret import regret_of as regret_of
+    from nasopt.report.serving import serve as serve
     from nasopt.report.side_by_side import TrialComparison as TrialComparison
     from nasopt.report.side_by_side import compare_trials as compare_trials
     from nasopt.report.status import status_table as status_table
@@ -57,7 +57,7 @@ _HOMES = {
     "SearchCost": "nasopt.report.cost",
     "search_cost": "nasopt.report.cost",
     "make_app": "nasopt.report.dashboard",
-    "serve": "nasopt.report.dashboard",
+    "serve": "nasopt.report.serving",
     "ReportFiles": "nasopt.report.document",
     "write_contest_report": "nasopt.report.document",
     "write_report": "nasopt.report.document",

@@ -1,25 +1,29 @@
-"""optuna-dashboard over a study's database, with the constraints of `trial.set_constraint` respected.
+"""optuna-dashboard over a study's database: constraints are respected, and every number that it serves is finite.
 
 The dashboard serialises only the constraint format that Optuna 5 no longer writes, so feasibility is lost on its
-Pareto plot, and its own best trials ignore it. Storing both formats would count every constraint twice. Here three
-names that `optuna_dashboard._app.create_app` looks up are given to a copy of that one function: the database, the
-storage and the installed package stay as they are.
+Pareto plot, and its own best trials ignore it. Storing both formats would count every constraint twice. An infinite
+value turns the axes of its plots into lists of labels. Here four names that `optuna_dashboard._app.create_app` looks up
+are given to a copy of that one function: the database, the storage and the installed package stay as they are.
 """
 
 from __future__ import annotations
 
 import copy
 import math
+import numbers
+import sys
 import types
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
-from socketserver import ThreadingMixIn
 from typing import TYPE_CHECKING, Any
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import numpy as np
+import optuna
+from optuna.trial import TrialState
 
-from nasopt.errors import NasoptError, UsageError
+from nasopt.errors import NasoptError
 from nasopt.records import StudyKeys
 
 if TYPE_CHECKING:
@@ -30,7 +34,9 @@ if TYPE_CHECKING:
     from optuna.study import StudyDirection
     from optuna.trial import FrozenTrial
 
-_MENDED = ("get_trials", "get_pareto_front_trials", "serialize_study_detail")
+_MENDED = ("get_trials", "get_pareto_front_trials", "serialize_study_detail", "optuna")
+_UNUSED = "optuna_dashboard.preferential.samplers.gp"
+"""Its sampler for human preferences, which imports BoTorch and PyTorch: most of the time until the first answer."""
 _LARGEST = 1e308
 """Stands for an infinite violation: JSON has no Infinity, and a browser refuses the whole answer for one."""
 
@@ -42,7 +48,9 @@ def make_app(storage: BaseStorage, artifact_store: FileSystemArtifactStore | Non
         NasoptError: the installed optuna-dashboard is built in another way than the one this mends.
     """
     from optuna.storages import get_storage
-    from optuna_dashboard import _app
+
+    with _quick_import():
+        from optuna_dashboard import _app
 
     missing = [name for name in _MENDED if name not in _app.create_app.__globals__]
     if missing:
@@ -53,6 +61,21 @@ def make_app(storage: BaseStorage, artifact_store: FileSystemArtifactStore | Non
     cached = get_storage(storage)
     create_app = _with_globals(_app.create_app, _replacements(_app.create_app.__globals__, cached))
     return create_app(cached, artifact_store=artifact_store)
+
+
+@contextmanager
+def _quick_import() -> Iterator[None]:
+    """The dashboard does without the part that is slow to import, and its libraries' warnings stay off the terminal."""
+    absent = _UNUSED not in sys.modules
+    if absent:
+        sys.modules[_UNUSED] = None  # type: ignore[assignment]  # importing it raises ImportError, which is expected
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        if absent:
+            sys.modules.pop(_UNUSED, None)
 
 
 def _with_globals(function: Callable[..., Any], names: Mapping[str, Any]) -> Callable[..., Any]:
@@ -89,11 +112,54 @@ def _replacements(original: Mapping[str, Any], storage: BaseStorage) -> dict[str
         "get_trials": get_trials,
         "get_pareto_front_trials": pareto_front,
         "serialize_study_detail": serialize_study_detail,
+        "optuna": _Optuna(shown),
     }
 
 
+class _Optuna:
+    """Optuna as `create_app` uses it: its downloads and figures are of the trials as they are shown.
+
+    Renaming copies a study by `get_trials`, and copies what is stored.
+    """
+
+    def __init__(self, shown: dict[int, FrozenTrial]) -> None:
+        class Loaded(optuna.Study):
+            @property
+            def trials(self) -> list[FrozenTrial]:
+                return [_shown(t, shown) for t in self.get_trials(deepcopy=False)]
+
+        class Drawn(Loaded):
+            def get_trials(
+                self, deepcopy: bool = True, states: Container[TrialState] | None = None
+            ) -> list[FrozenTrial]:
+                trials = [_shown(t, shown) for t in super().get_trials(deepcopy=False)]
+                return [t for t in trials if states is None or t.state in states]
+
+        self.load_study = Loaded
+        self.visualization = _Figures(lambda study: Drawn(study_name=study.study_name, storage=study._storage))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(optuna, name)
+
+
+class _Figures:
+    """Optuna's figures of a study as it is shown."""
+
+    def __init__(self, shown: Callable[[optuna.Study], optuna.Study]) -> None:
+        self._shown = shown
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        figure = getattr(optuna.visualization, name)
+        return lambda study, **options: figure(self._shown(study), **options)
+
+
 def _shown(trial: FrozenTrial, known: dict[int, FrozenTrial]) -> FrozenTrial:
-    """The trial with its constraints in the format that the dashboard reads; the trial given is not changed."""
+    """The trial as a browser can show it; the one given is not changed.
+
+    Constraints have the format that the dashboard reads. A trial with an infinite value, as older versions stored those
+    that were refused or diverged, is PRUNED and has no values, as it would be stored now; figures that are not finite
+    are left out.
+    """
     if trial._trial_id in known:
         return known[trial._trial_id]
     twin = copy.copy(trial)
@@ -102,9 +168,19 @@ def _shown(trial: FrozenTrial, known: dict[int, FrozenTrial]) -> FrozenTrial:
         violation if math.isfinite(violation) else math.copysign(_LARGEST, violation)
         for violation in trial.constraints.values()
     ]
+    twin._user_attrs = {k: v for k, v in trial.user_attrs.items() if not _endless(v)}
+    twin.intermediate_values = {step: v for step, v in trial.intermediate_values.items() if not _endless(v)}
+    if trial.values is not None and any(_endless(v) for v in trial.values):
+        twin.values = None
+        twin.state = TrialState.PRUNED if trial.state == TrialState.COMPLETE else trial.state
     if trial.state.is_finished():
         known[trial._trial_id] = twin
     return twin
+
+
+def _endless(value: Any) -> bool:
+    """Whether it is a number and not finite."""
+    return isinstance(value, numbers.Real) and not math.isfinite(value)
 
 
 def _feasible(trial: FrozenTrial) -> bool:
@@ -118,7 +194,6 @@ def pareto_front(trials: Iterable[FrozenTrial], directions: Sequence[StudyDirect
     """
     from moocore import is_nondominated
     from optuna.study import StudyDirection
-    from optuna.trial import TrialState
 
     able = [t for t in trials if t.state == TrialState.COMPLETE and _feasible(t) and np.isfinite(t.values).all()]
     if not able:
@@ -126,50 +201,3 @@ def pareto_front(trials: Iterable[FrozenTrial], directions: Sequence[StudyDirect
     maximise = [d == StudyDirection.MAXIMIZE for d in directions]
     mask = is_nondominated(np.array([t.values for t in able]), maximise=maximise, keep_weakly=True)
     return sorted((t for t, good in zip(able, mask, strict=True) if good), key=lambda t: t.number)
-
-
-class _Server(ThreadingMixIn, WSGIServer):
-    """One thread a request: a download does not hold up the page's polling."""
-
-    daemon_threads = True
-
-
-class _QuietHandler(WSGIRequestHandler):
-    def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing; the browser polls every few seconds."""
-
-
-def open_server(
-    storage: BaseStorage,
-    artifact_store: FileSystemArtifactStore | None = None,
-    host: str = "127.0.0.1",
-    port: int = 8080,
-) -> WSGIServer:
-    """A server bound to its port (0: any free one, see `server_port`), ready for `serve_forever`.
-
-    Raises:
-        UsageError: the host or port cannot be taken.
-    """
-    app = make_app(storage, artifact_store)
-    try:
-        return make_server(host, port, app, server_class=_Server, handler_class=_QuietHandler)
-    except (OSError, OverflowError) as error:
-        raise UsageError(f"cannot serve on {host}:{port}: {error}; choose another with --host or --port") from error
-
-
-def serve(
-    storage: BaseStorage,
-    artifact_store: FileSystemArtifactStore | None = None,
-    host: str = "127.0.0.1",
-    port: int = 8080,
-) -> None:
-    """Serve the dashboard until interrupted. It asks for no password and can delete studies: keep it on this machine.
-
-    Raises:
-        UsageError: the host or port cannot be taken.
-    """
-    with open_server(storage, artifact_store, host, port) as server:
-        try:
-            server.serve_forever()
-        except KeyboardInterrupt:
-            return

@@ -122,6 +122,7 @@ def test_the_dashboard_answers(study: Path) -> None:
     finally:
         process.send_signal(signal.SIGINT)
         code, out, err = end(process)
-    assert f"http://127.0.0.1:{port}/dashboard" in out
+    assert re.search(rf"http://127.0.0.1:{port}/dashboard/studies/\d+ ", out)
+    assert err == ""
     assert "Traceback" not in err
     assert code in (0, 130)
