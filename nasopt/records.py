@@ -338,8 +338,9 @@ class StudyKeys:
     on), points (text)}. Of a table also {rows, combinations, missing (both text), front: {rows, size, ideal, nadir,
     hypervolume, points}}, see `problems.true_front`."""
     DATA = "data"
-    """{name, requested, train, validation, test (images in each split), classes}; `name` differs from `requested` when
-    `data.otherwise` was taken."""
+    """{name, requested, train, validation, test (images in each split), classes, found (text: how many images of which
+    classes), notices (texts: what was left out, resized or matched), untested (text: why there are no test images, or
+    empty), fingerprint, preprocessing}; `name` differs from `requested` when `data.otherwise` was taken."""
     DEVICES = "devices"
     """List of {name, description, backend, provenance, meter, reading, remedy}; `reading` is what the meter reads."""
     SUPERNET = "supernet"

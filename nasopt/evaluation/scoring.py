@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from nasopt.errors import DataError
 from nasopt.evaluation.conversion import predict_graphs, stored_graphs
 from nasopt.evaluation.pairs import load_network
 from nasopt.records import ArtifactNames, Candidate
@@ -25,7 +26,10 @@ def score_test(files: Mapping[str, Path], data: ImageData, candidate: Candidate)
 
     Raises:
         CacheError: weights or graphs are missing or cannot be restored.
+        DataError: the data set's test images have no labels.
     """
+    if not len(data.test):
+        raise DataError(data.untested or f"{data.name} has no test images")
     predicted = _predict(files, data, candidate)
     labels = data.test.labels.numpy()
     quality = routed_quality(predicted.little, predicted.big, predicted.scores, labels, candidate.tau)

@@ -126,7 +126,12 @@ class BigLittleProblem:
                 "requested": self.data.requested,
                 **splits,
                 "classes": len(self.data.classes),
+                "found": self.data.found,
+                "notices": list(self.data.notices),
+                "untested": self.data.untested,
+                "fingerprint": self.data.fingerprint,
                 "preprocessing": {
+                    "pixel_range": list(self.data.pixel_range),
                     "scale": 1 / 255,
                     "mean": list(self.data.mean),
                     "std": list(self.data.std),

@@ -41,7 +41,11 @@ class TableProblem:
     def __init__(self, spec: StudySpec, cache: Cache) -> None:
         """Reads the table; raises UsageError or DataError where it cannot serve the study."""
         assert isinstance(spec.problem, TableSpec)
-        self._file = read_table(locate(spec.problem.file, spec.folder), spec.problem.choices or ())
+        self._file = read_table(
+            locate(spec.problem.file, spec.folder),
+            spec.problem.choices or (),
+            max_memory_mb=spec.problem.max_memory_mb,
+        )
         choices = _choices(self._file, spec.problem.choices, figures={*spec.metrics, spec.problem.seconds})
         self._figures = _figures(self._file, spec.metrics, taken={*choices, spec.problem.seconds})
         self._seconds = _seconds(self._file, spec.problem.seconds)

@@ -23,6 +23,11 @@ _EMPTY = ("", "na", "n/a", "nan", "null")
 """What cells of a CSV file say, in small letters, that have no number to give."""
 _PLAIN = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][-+]?\d+)?", re.ASCII)
 _DELIMITERS = ",;\t"
+_ROW_BYTES, _TEXT_BYTES, _NUMBER_BYTES = 140, 80, 16
+"""Memory of a row and of its cells as a study holds them: fitted to tables of a million rows, 2 to 6 texts and 2 to 12
+numbers, which took 330 to 650 bytes a row."""
+_LONGEST_HEADER = 1 << 20
+"""Characters of the first line of a CSV file; a longer one is no header."""
 _NO_ROWS = "{} has no rows; expected one for each point and its figures"
 
 
@@ -134,21 +139,26 @@ def locate(file: str, folder: Path | None) -> Path:
     raise UsageError(f"no table at {places}; problem.file is relative to the study file or to the working folder")
 
 
-def read_table(path: Path, choices: Sequence[str] = ()) -> TableFile:
+def read_table(path: Path, choices: Sequence[str] = (), *, max_memory_mb: int = 2048) -> TableFile:
     """Read a table, `.parquet` or `.csv` (also `.tsv`); CSV has a header, and ',', ';' or tabs between the cells.
 
     A column of `choices` whose cells a number would change, such as the code `0011`, stays text as it is written.
 
     Raises:
         UsageError: the file's name ends in nothing known.
-        DataError: it is unreadable, has no rows, or names a column twice or not at all.
+        DataError: it is unreadable, has no rows, names a column twice or not at all, or would take more memory than
+            allowed, in millions of bytes.
     """
     read_csv = partial(_read_csv, choices=choices)
-    readers: dict[str, Callable[[Path], pa.Table]] = {".parquet": _read_parquet, ".csv": read_csv, ".tsv": read_csv}
+    readers: dict[str, Callable[[Path, int], pa.Table]] = {
+        ".parquet": _read_parquet,
+        ".csv": read_csv,
+        ".tsv": read_csv,
+    }
     if path.suffix.lower() not in readers:
         raise UsageError(f"{path} ends in {path.suffix or 'nothing'!r}; expected a table in .parquet, .csv or .tsv")
     try:
-        table = readers[path.suffix.lower()](path)
+        table = readers[path.suffix.lower()](path, max_memory_mb)
     except pa.ArrowException as error:
         raise DataError(f"cannot read the table {path}: {str(error).splitlines()[0]}") from error
     except OSError as error:
@@ -165,20 +175,58 @@ def read_table(path: Path, choices: Sequence[str] = ()) -> TableFile:
     return TableFile(path, table)
 
 
-def _read_parquet(path: Path) -> pa.Table:
+def _check_memory(path: Path, rows: int, texts: int, numbers: int, max_memory_mb: int, *, characters: int = 0) -> None:
+    """Refuse a table that is too large as a study holds it.
+
+    Raises:
+        DataError: saying its size and the bound.
+    """
+    needed = (rows * (_ROW_BYTES + texts * _TEXT_BYTES + numbers * _NUMBER_BYTES) + characters) / 1e6
+    if needed > max_memory_mb:
+        raise DataError(
+            f"{path}: {rows:,} rows of {texts + numbers} columns would take about {needed:,.0f} MB of memory, and "
+            f"problem.max_memory_mb allows {max_memory_mb:,}; raise it, or bring fewer rows or columns"
+        )
+
+
+def _read_parquet(path: Path, max_memory_mb: int) -> pa.Table:
+    """Texts stay codes until their sizes are known: a few kilobytes may stand for gigabytes of them."""
     from pyarrow import parquet
 
-    table = parquet.ParquetFile(path).read()  # the one file, whatever its folder is called
+    with parquet.ParquetFile(path) as file:  # the one file, whatever its folder is called
+        schema, metadata = file.schema_arrow, file.metadata
+    texts = [field.name for field in schema if _is_text(_plain(field.type))]
+    groups = (metadata.row_group(i) for i in range(metadata.num_row_groups))
+    packed = sum(group.column(i).total_uncompressed_size for group in groups for i in range(group.num_columns))
+    _check_memory(path, metadata.num_rows, len(texts), len(schema) - len(texts), max_memory_mb, characters=packed)
+    with parquet.ParquetFile(path, read_dictionary=texts) as file:
+        table = file.read()
+    coded = [c for c in table.columns if pa.types.is_dictionary(c.type)]
+    unpacked = sum(_characters(chunk) for column in coded for chunk in column.chunks)
+    _check_memory(path, table.num_rows, len(texts), len(schema) - len(texts), max_memory_mb, characters=unpacked)
     plain = [c.cast(c.type.value_type) if pa.types.is_dictionary(c.type) else c for c in table.columns]
     return pa.table(plain, names=table.column_names)
 
 
-def _read_csv(path: Path, choices: Sequence[str] = ()) -> pa.Table:
+def _plain(kind: pa.DataType) -> pa.DataType:
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
+def _characters(chunk: Any) -> int:
+    """Bytes that the texts of a column stored as codes take once they are written out."""
+    if not _is_text(chunk.type.value_type):
+        return 0
+    return int(pc.sum(pc.take(pc.binary_length(chunk.dictionary), chunk.indices)).as_py() or 0)
+
+
+def _read_csv(path: Path, max_memory_mb: int, choices: Sequence[str] = ()) -> pa.Table:
     """All cells as text first: the library's guess would take `12:30` for a time, and hide the row of a bad number."""
     from pyarrow import csv
 
     with path.open(encoding="utf-8-sig") as file:
-        header, below = file.readline(), file.readline()
+        header, below = file.readline(_LONGEST_HEADER), file.readline(1)
+    if len(header) == _LONGEST_HEADER:
+        raise DataError(f"{path}: the first line is longer than {_LONGEST_HEADER:,} characters; expected a header")
     if not header.strip():
         raise DataError(f"{path} is empty; expected a header with the names of the columns, and rows")
     if not below:
@@ -186,6 +234,8 @@ def _read_csv(path: Path, choices: Sequence[str] = ()) -> pa.Table:
     delimiter = "\t" if path.suffix.lower() == ".tsv" else max(_DELIMITERS, key=header.count)
     parsing = csv.ParseOptions(delimiter=delimiter)
     names = csv.open_csv(path, parse_options=parsing).schema.names
+    size = path.stat().st_size
+    _check_memory(path, _lines(path), 0, len(names), max_memory_mb, characters=size)
     converting = csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False)
     table = csv.read_csv(path, parse_options=parsing, convert_options=converting)
     plain = [n in choices and not _plain_numbers(c) for n, c in zip(table.column_names, table.columns, strict=True)]
@@ -196,6 +246,12 @@ def _read_csv(path: Path, choices: Sequence[str] = ()) -> pa.Table:
 def _plain_numbers(column: Column) -> bool:
     """Whether all cells are numbers as they are written: no code such as `0011`, no more digits than a float has."""
     return all(_PLAIN.fullmatch(cell.strip()) and sum(c.isdigit() for c in cell) <= 15 for cell in column.to_pylist())
+
+
+def _lines(path: Path) -> int:
+    """Lines of a file, counted without holding it."""
+    with path.open("rb") as file:
+        return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
 
 
 def _typed(column: Column) -> Column:

@@ -180,6 +180,9 @@ def _networks(view: StudyView) -> Iterator[Block]:
 def _test(view: StudyView) -> Iterator[Block]:
     front = view.front()
     scored = [t for t in front if t.number in view.test_scores]
+    if not scored and view.data.get("untested"):
+        yield Paragraph(text=f"Nothing can be scored on test: {view.data['untested']}.", warning=True)
+        return
     if not scored:
         yield Paragraph(
             text="The front has not been scored on the test split yet. It is touched once, when a run has all of its "
@@ -225,6 +228,9 @@ def _searched(view: StudyView) -> Iterator[Block]:
         sizes = ", ".join(f"{data[k]} {k}" for k in ("train", "validation", "test") if data.get(k) is not None)
         asked = f"; {requested} was asked for" if (requested := substituted(view)) else ""
         items.append(("data", f"{data['name']}: {sizes} images, {data.get('classes', '?')} classes{asked}"))
+        if data.get("found"):
+            items.append(("images found", data["found"].removeprefix(f"{data['name']}: ")))
+        items += [("note on the data", notice) for notice in data.get("notices", [])]
     for d in view.devices:
         meter = f", energy by {d.meter}" if d.meter and d.meter != "none" else ""
         described = f" ({d.description})" if d.description else ""

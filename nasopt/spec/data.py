@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from nasopt.spec.base import Number, Section, Whole
 
@@ -31,6 +31,12 @@ class AugmentSpec(Section):
     """Alpha of CutMix."""
 
 
+def _rising(bounds: tuple[float, float]) -> tuple[float, float]:
+    if not bounds[0] < bounds[1]:
+        raise ValueError(f"expected the lower level first, then the higher one, not {list(bounds)}")
+    return bounds
+
+
 class DataSpec(Section):
     """The data set and its three splits: train, validation (taken from train) and test."""
 
@@ -47,5 +53,14 @@ class DataSpec(Section):
     """Use only so many training images, drawn with the study's seed."""
     image_size: Annotated[Whole, Field(ge=8, le=224)] | None = None
     """Side in pixels to which the images of a folder or parquet file are brought (shorter side resized, centre
-    cropped); left out: their own side if they are all squares of one size, otherwise 64."""
+    cropped); left out: that of the squares that nine in ten of them are at least, otherwise 64."""
+    channels: Literal[1, 3] | None = None
+    """1 reads the images of a folder or parquet file as grey, 3 as RGB; left out: 3 if any of them is in colour."""
+    pixel_range: Annotated[tuple[Number, Number], AfterValidator(_rising)] | None = None
+    """Levels that become black and white, for images of more than 8 bits; left out: the lowest and the highest of the
+    training images."""
+    max_memory_mb: Whole = Field(default=4096, ge=1)
+    """Refuse a data set that would take more memory, in millions of bytes, once its images are decoded."""
+    max_megapixels: Number = Field(default=179.0, gt=0)
+    """Refuse an image of a folder or parquet file with more pixels, in millions, before it is decoded."""
     augment: AugmentSpec = AugmentSpec()

@@ -27,6 +27,8 @@ class TableProblem(Section):
     """Columns that are searched; the text columns if left out."""
     seconds: str | None = None
     """Column with the seconds that finding a row's figures once took, which is what the search is charged."""
+    max_memory_mb: Annotated[int, Field(strict=True, ge=1)] = 2048
+    """Refuse a table that would take more memory, in millions of bytes, before it is read."""
 
 
 class PythonProblem(Section):

@@ -241,6 +241,9 @@ _MAY_CHANGE = frozenset(
         "problem.file",  # its content may not, see study.opening
         "data.root",
         "data.download",
+        "data.max_memory_mb",
+        "data.max_megapixels",
+        "problem.max_memory_mb",
         "training.device",
         "training.threads",
     }

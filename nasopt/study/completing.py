@@ -41,7 +41,7 @@ def complete_front(
         try:
             with waiting("scoring the front on the test split"):
                 score_front(study)
-        except CacheError as error:  # the rest of the report does not need the weights
+        except (CacheError, DataError) as error:  # the rest of the report needs neither weights nor images
             yield f"scores on the test split: {error}"
     if stream:
         try:
@@ -90,5 +90,5 @@ def complete_contest(studies: Sequence[Study], *, waiting: Waiting = _silent) ->
             for study in studies:
                 if study.name in wanted:
                     score_front(study, problem=problem, only=wanted[study.name])
-    except CacheError as error:  # the rest of the report does not need the weights
+    except (CacheError, DataError) as error:  # the rest of the report needs neither weights nor images
         yield f"scores on the test split: {error}"

@@ -34,6 +34,7 @@ from nasopt.study.running import (
     check_sampler,
     claims_of,
     expected_warnings_silenced,
+    found_data,
     notices,
     prepare,
     run,
@@ -194,6 +195,7 @@ def _opened(spec: ContestSpec, problem: Problem, lanes: Sequence[_Lane]) -> Cont
         trials=spec.study.trials,
         notices=tuple(notices(lanes[0].study)),
         objectives=tuple(o.metric for o in spec.objectives),
+        data=found_data(lanes[0].study),
     )
 
 

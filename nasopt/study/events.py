@@ -22,6 +22,8 @@ class StudyOpened:
     """What the user should know before anything runs: other data than asked for, estimated costs."""
     objectives: tuple[str, ...] = ()
     """Names of their metrics."""
+    data: str = ""
+    """How many images of which classes were found; empty where no data set is loaded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +39,8 @@ class ContestOpened:
     """Of each study."""
     notices: tuple[str, ...]
     objectives: tuple[str, ...]
+    data: str = ""
+    """How many images of which classes were found; empty where no data set is loaded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

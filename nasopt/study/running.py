@@ -120,6 +120,7 @@ def _opened(study: Study, finished: int) -> StudyOpened:
         trials=study.spec.study.trials,
         notices=(*notices(study), *filter(None, [foreign_text(study.view())])),
         objectives=tuple(o.metric for o in study.spec.objectives),
+        data=found_data(study),
     )
 
 
@@ -173,6 +174,11 @@ def claims_of(study: Study, problem: Problem, provided: Mapping[str, Any], prese
     )
 
 
+def found_data(study: Study) -> str:
+    """How many images of which classes there are, in one line; empty where no data set is loaded."""
+    return str(study.optuna.user_attrs.get(StudyKeys.DATA, {}).get("found", ""))
+
+
 def notices(study: Study) -> list[str]:
     """What must be said before anything runs."""
     stored = study.optuna.user_attrs
@@ -184,6 +190,7 @@ def notices(study: Study) -> list[str]:
             "true front is that of the rows present"
         )
     data = stored.get(StudyKeys.DATA, {})
+    found += [f"data: {notice}" for notice in data.get("notices", [])]
     if "@" in study.name and data.get("requested"):
         found.append(
             f"the data set {data['requested']} is neither on disk nor downloadable: this study uses {data['name']} "

@@ -148,6 +148,8 @@ class Watcher:
         self._objectives = event.objectives
         for notice in event.notices:
             self._warn(notice)
+        if event.data:
+            self._say(f"data {event.data}")
         state = f"{event.finished} of {event.trials} trials finished"
         self._say(f"study {event.name} in {event.storage}: {state}")
 
@@ -157,6 +159,8 @@ class Watcher:
         self._objectives = event.objectives
         for notice in event.notices:
             self._warn(notice)
+        if event.data:
+            self._say(f"data {event.data}")
         state = f"{sum(event.finished.values())} of {self._asked} trials finished"
         self._say(f"contest {event.name} in {event.storage}: {len(event.finished)} studies, {state}")
 

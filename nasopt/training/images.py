@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from nasopt.spec.data import AugmentSpec
+from nasopt.training.splits import listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,22 @@ class ImageData:
     fingerprint: str
     """Hash of all images and labels and of which split each is in. 24 hex digits."""
     augment: AugmentSpec
+    pixel_range: tuple[float, float] = (0.0, 255.0)
+    """Levels of the files that became 0 and 255 here."""
+    untested: str = ""
+    """Why the test split is empty; empty itself where it is not."""
+    notices: tuple[str, ...] = ()
+    """What a user should know of the files: what was left out, brought to another size, or matched."""
+
+    @property
+    def found(self) -> str:
+        """How many images of which classes there are, in one line."""
+        shape = f"{self.size}x{self.size} pixels, {'grey' if self.channels == 1 else 'RGB'}"
+        sizes = f"{len(self.train):,} train, {len(self.validation):,} validation and {len(self.test):,} test images"
+        labels = torch.cat([split.labels for split in (self.train, self.validation, self.test)])
+        counts = torch.bincount(labels, minlength=len(self.classes)).tolist()
+        told = [f"{name} {count:,}" for name, count in zip(self.classes, counts, strict=True)]
+        return f"{self.name}: {sizes} of {shape}, in {len(told)} classes ({listed(told, 10)})"
 
     @property
     def channels(self) -> int:
@@ -96,7 +113,9 @@ def statistics(images: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
     means, deviations = [], []
     levels = torch.arange(256, dtype=torch.float64) / 255.0
     for channel in range(images.shape[1]):
-        counts = torch.bincount(images[:, channel].flatten().long(), minlength=256).double()
+        counts = torch.zeros(256, dtype=torch.float64)
+        for some in images[:, channel].split(4096):  # whole, the conversion would take eight times the images' memory
+            counts += torch.bincount(some.flatten().long(), minlength=256)
         share = counts / counts.sum()
         mean = (share * levels).sum()
         means.append(float(mean))
