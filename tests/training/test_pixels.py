@@ -73,6 +73,18 @@ def test_levels_are_the_same_in_all_splits_and_with_every_seed(tmp_path) -> None
         assert [int(image.max()) for image in data.test.images] == [round(650 / 1300 * 255), 255]
 
 
+def test_the_same_pictures_in_eight_and_in_sixteen_bits_are_the_same(tmp_path) -> None:
+    for label, level in (("a", 0), ("b", 100)):
+        for bits in ("8", "16"):
+            (tmp_path / bits / label).mkdir(parents=True)
+        for i in range(12):
+            pixels = DRAW.integers(0, 156, (8, 8)) + level
+            pixels[0, :2] = 0, 255
+            Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / f"8/{label}/{i}.png")
+            Image.fromarray((pixels * 100 + 3000).astype(np.uint16)).save(tmp_path / f"16/{label}/{i}.png")
+    assert load(tmp_path / "8").fingerprint == load(tmp_path / "16").fingerprint
+
+
 def test_levels_can_be_given_and_are_refused_for_pixels_of_eight_bits(tmp_path) -> None:
     deep_folder(tmp_path / "deep", "uint16", "png", 0, 100)
     assert load(tmp_path / "deep", pixel_range=(0, 65535)).train.images.max() == round(1300 / 257)
