@@ -181,8 +181,8 @@ def _refuse_no_choices(file: TableFile, names: Sequence[str]) -> None:
                 raise DataError(f"{file.path}: the text column {name} is empty, {out(name)}")
             share = f"{len(rows)} of {file.table.num_rows} rows have none"
             raise DataError(
-                f"{file.path}: row {rows[0]} has no value of the choice {name} ({share}): fill it in or drop the row; or "
-                f"it is no choice, {out(name)}"
+                f"{file.path}: row {rows[0]} has no value of the choice {name} ({share}): fill it in or drop the row; "
+                f"or it is no choice, {out(name)}"
             )
     cells = {name: file.values(name) for name in names}
     apart = {name for name in names if len(set(cells[name])) == file.table.num_rows}
