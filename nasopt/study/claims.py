@@ -8,13 +8,15 @@ is given once, whoever draws, and a trial without a mark is somebody else's, who
 
 A RUNNING trial whose owner has ended (`study.workers`) was interrupted: it is adopted and evaluated with its own
 parameters, or, if it was killed while being drawn, closed so that its slot is drawn again. A trial whose device was
-lost is set aside: nobody owns it until it is adopted. An owner that was taken for dead finds out before it tells.
+lost is set aside: nobody owns it until it is adopted. How many processes died with a trial stands in its mark; after
+three it is given up. An owner that was taken for dead finds out before it tells.
 """
 
 from __future__ import annotations
 
 import functools
 import itertools
+import logging
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -39,6 +41,10 @@ from nasopt.study.foreign import See, SeenStudy, enqueued_params, is_ours, mark_
 from nasopt.study.sampling import sampler_errors
 from nasopt.study.workers import Presence
 
+log = logging.getLogger(__name__)
+
+_DEATHS = 3
+"""After so many deaths of its process a point is given up: it is too large for the memory, or ends in a crash."""
 _NOBODY = ""
 """Owner of a trial that was set aside."""
 _KINDS = {"completed": "finished", "infeasible": "refused", "pruned": "refused", "interrupted": "", "refused": ""}
@@ -60,6 +66,8 @@ class Claim:
     """True when an interrupted process had drawn it."""
     refused: str = ""
     """Why the point that was enqueued is none of this study's; it is told as such, and not evaluated."""
+    given_up: str = ""
+    """Why the point is not evaluated again; it is told as failed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +78,7 @@ class _Taken:
     slot: int
     adopted: bool = False
     refused: str = ""
+    given_up: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,7 +231,10 @@ class Claims:
             self._close(trial)
         if tally.finished + tally.running >= budget:
             return None
+        taken_up = tally.finished + tally.running + len(tally.orphans)
         for orphan in tally.orphans:
+            if _deaths(orphan) == _DEATHS - 1 and taken_up < budget:
+                continue  # what killed two processes waits until the rest is done, lest it kill all workers in turn
             if (taken := self._adopt(orphan)) is not None:
                 return taken
         if tally.aside and (not fresh or tally.finished + tally.running + len(tally.aside) >= budget):
@@ -239,11 +251,13 @@ class Claims:
         mark = mark_of(orphan)
         assert mark is not None
         since = datetime.now().isoformat()  # local and naive, as Optuna's own times are
+        deaths = _deaths(orphan)
         try:
-            self._write_mark(orphan._trial_id, {**self._mark(mark["slot"]), "since": since})
+            self._write_mark(orphan._trial_id, {**self._mark(mark["slot"]), "since": since, "deaths": deaths})
         except UpdateFinishedTrialError:
             return None
-        return _Taken(trial_id=orphan._trial_id, slot=mark["slot"], adopted=True)
+        given_up = "its process died three times" if deaths >= _DEATHS else ""
+        return _Taken(trial_id=orphan._trial_id, slot=mark["slot"], adopted=True, given_up=given_up)
 
     def _dequeue(self, waiting: FrozenTrial, slot: int) -> _Taken | None:
         """Take a point out of the queue; None where somebody else was faster."""
@@ -267,13 +281,24 @@ class Claims:
             if not taken.adopted:
                 self._close(self._study._storage.get_trial(taken.trial_id), str(error))
             raise
-        return Claim(trial=trial, slot=taken.slot, adopted=taken.adopted, refused=taken.refused)
+        return Claim(
+            trial=trial, slot=taken.slot, adopted=taken.adopted, refused=taken.refused, given_up=taken.given_up
+        )
 
     def holds(self, trial: Trial) -> bool:
         """Whether the trial is still this worker's: one that was silent for too long may have lost it."""
         stored = self._study._storage.get_trial(trial._trial_id)
         mark = mark_of(stored)
         return not stored.state.is_finished() and mark is not None and mark["owner"] == self._presence.worker
+
+    def let_go(self, trial: Trial) -> None:
+        """Note that this worker leaves a trial of its own accord: no death of its process."""
+        try:
+            with self._presence.gate():
+                if self.holds(trial):
+                    self._write_mark(trial._trial_id, {**trial.user_attrs[TrialKeys.SLOT], "let_go": True})
+        except Exception:  # the database may be what ended the run; then it counts as one death of three
+            log.info("trial %s could not be let go", trial.number, exc_info=True)
 
     def set_aside(self, trial: Trial, reason: str) -> None:
         """Leave a trial to whoever takes it up again, with its own parameters and under its own number."""
@@ -302,6 +327,13 @@ class Claims:
 
     def _lock(self, name: str) -> FileLock | None:
         return None if self._folder is None else file_lock(self._folder / f"{name}.lock")
+
+
+def _deaths(orphan: FrozenTrial) -> int:
+    """How many processes have died while they had this trial, the last one included."""
+    mark = mark_of(orphan) or {}
+    left_alive = mark.get("owner") == _NOBODY or mark.get("let_go", False)
+    return int(mark.get("deaths", 0)) + (not left_alive)
 
 
 def _holder(trial: FrozenTrial, mark: Mapping[str, Any]) -> Holder:

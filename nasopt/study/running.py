@@ -247,12 +247,15 @@ class Filling:
         lost = bool(self._faults) and self._faults[-1].startswith("device lost")
         if (claim := self._claims.next(budget, alone=alone, fresh=lost)) is None:
             return False
-        self._listener(TrialStarted(study=self._study.name, number=claim.trial.number, adopted=claim.adopted))
         try:
+            self._listener(TrialStarted(study=self._study.name, number=claim.trial.number, adopted=claim.adopted))
             verdict, aside = self._evaluate(claim)
         except LostTrialError:
             self._listener(TrialLost(study=self._study.name, number=claim.trial.number))
             return True
+        except BaseException:  # an interrupt, a full disk: this process lives, and the trial did not end it
+            self._claims.let_go(claim.trial)
+            raise
         self._announce(claim, verdict, budget, aside)
         self.contributed += verdict.ended == "completed"
         self._watch(verdict, budget)
@@ -268,6 +271,8 @@ class Filling:
 
         if claim.refused:
             verdict = Verdict(ended="refused", values=None, constraints={}, reason=f"enqueued, but {claim.refused}")
+        elif claim.given_up:
+            verdict = Verdict(ended="evaluation failed", values=None, constraints={}, reason=claim.given_up)
         else:
             verdict = judge(self._study.spec, self._problem, self._constraints, claim.trial, progress)
         if verdict.ended == "device lost" and self._may_return(claim):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -152,6 +153,19 @@ def run_elsewhere(spec: StudySpec, seconds: float, state: str, patience_s: float
     os.environ["XDG_STATE_HOME"] = state
     workers.PATIENCE_S, workers.RENEW_S = patience_s, patience_s / 8
     run(spec, problem=StandIn(spec, seconds=seconds))
+
+
+def run_where_a_point_kills(spec: StudySpec, deadly: Path, pause_s: float = 0.0) -> None:
+    """Run the study in this process; the first point that any such process met kills it whenever it returns."""
+    from nasopt.study import run
+
+    def die(params: Mapping[str, Any]) -> None:
+        if not deadly.exists():
+            deadly.write_text(json.dumps(dict(params)))
+        if json.loads(deadly.read_text()) == dict(params):
+            os._exit(137)
+
+    run(spec, problem=StandIn(spec, fault=die, seconds=pause_s))
 
 
 def run_here(spec: StudySpec, seconds: float = 0.0) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import random
+import time
 from pathlib import Path
 
 import optuna
@@ -12,7 +13,7 @@ import pytest
 from nasopt.records import TrialKeys
 from nasopt.spec.study import StudySpec
 from nasopt.study import run
-from tests.study.stand_in import StandIn, make_spec, run_here, run_until_killed
+from tests.study.stand_in import StandIn, make_spec, run_here, run_until_killed, run_where_a_point_kills
 
 context = multiprocessing.get_context("forkserver")
 context.set_forkserver_preload(["tests.study.stand_in", "nasopt.study.running", "optuna"])
@@ -67,6 +68,50 @@ def half_drawn(folder: Path) -> tuple[StudySpec, optuna.trial.FrozenTrial]:
             if 0 < len(trial.params) < len(StandIn(spec).distributions):
                 return spec, trial
     raise AssertionError("no kill fell into a draw")
+
+
+def test_a_point_that_kills_its_process_is_given_up_after_three_deaths(tmp_path: Path) -> None:
+    spec = make_spec(f"sqlite:///{tmp_path}/a.db", study__trials=3)
+    ends = []
+    for _ in range(4):
+        child = context.Process(target=run_where_a_point_kills, args=(spec, tmp_path / "deadly.json"))
+        child.start()
+        child.join(60)
+        ends.append(child.exitcode)
+    assert ends == [137, 137, 137, 0]
+    study = optuna.load_study(study_name=spec.study.name, storage=spec.study.storage)
+    first = study.get_trials()[0]
+    assert first.state == optuna.trial.TrialState.FAIL
+    assert first.user_attrs[TrialKeys.ENDED] == "evaluation failed"
+    assert first.user_attrs[TrialKeys.REASON] == "its process died three times"
+    assert len(completed(spec)) == 3
+
+
+def test_other_workers_are_not_killed_in_turn(tmp_path: Path) -> None:
+    """Of three that work at once two die at most; who lives fills what there is before that point is tried again."""
+    spec = make_spec(f"sqlite:///{tmp_path}/a.db", study__trials=6)
+    arguments = (spec, tmp_path / "deadly.json", 0.5)
+    children = [context.Process(target=run_where_a_point_kills, args=arguments) for _ in range(3)]
+    for child in children:
+        child.start()
+        while not (tmp_path / "deadly.json").exists():  # the first one meets it before the others begin
+            time.sleep(0.01)
+    for child in children:
+        child.join(120)
+    assert len(completed(spec)) >= 5
+
+
+def test_interruptions_are_no_deaths(tmp_path: Path) -> None:
+    spec = make_spec(f"sqlite:///{tmp_path}/a.db", study__trials=1)
+
+    def interrupt(_: object) -> None:
+        raise KeyboardInterrupt
+
+    for _ in range(5):
+        with pytest.raises(KeyboardInterrupt):
+            run(spec, problem=StandIn(spec, fault=interrupt))
+    assert run(spec, problem=StandIn(spec)).finished == 1
+    assert [t.number for t in completed(spec)] == [0]
 
 
 def test_an_interrupted_trial_is_evaluated_with_its_own_parameters(tmp_path: Path) -> None:
