@@ -1,7 +1,7 @@
 """Samplers on pymoo's test problems: numbers, unordered choices and mixed spaces, two and three objectives.
 
     nice python benchmarks/arena.py [--seeds 5] [--trials 80] [--samplers NAME ...] [--only WORD ...]
-                                    [--cache data/arena.jsonl] [--cached] [--report FILE]
+                                    [--cache benchmarks/arena.jsonl] [--cached] [--report FILE]
 
 Score: hypervolume of the feasible trials over that of the box from the ideal to the problem's reference point.
 Milliseconds a trial: ask and tell, in-memory storage, processor time of this process, one thread. Runs go seed by seed
@@ -222,7 +222,7 @@ def _shares(cases: list[Problem], samplers: list[str], runs: Runs) -> list[str]:
         best = max(means.values(), default=0.0)
         cells = []
         for s in samplers:
-            text = f"{means[s]:.3f} ± {pstdev(found[s]):.3f}".replace("0.", ".") if s in means else ""
+            text = _figure(found[s]) if s in means else ""
             cells.append(f"**{text}**" if text and means[s] > best - 5e-4 else text)
         true = problem.true_share()
         gap = f"{means['predictor'] - means['botorch']:+.3f}" if {"predictor", "botorch"} <= set(means) else ""
@@ -232,13 +232,18 @@ def _shares(cases: list[Problem], samplers: list[str], runs: Runs) -> list[str]:
     return lines
 
 
+def _figure(values: list[float]) -> str:
+    spread = f"± {pstdev(values):.3f}" if len(values) > 1 else "(1 seed)"
+    return f"{mean(values):.3f} {spread}".replace("0.", ".")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--trials", type=int, default=80)
     parser.add_argument("--samplers", nargs="*", default=list(SAMPLERS), metavar="NAME")
     parser.add_argument("--only", nargs="*", metavar="WORD", help="problems whose names contain one of these")
-    parser.add_argument("--cache", type=Path, default=Path("data/arena.jsonl"))
+    parser.add_argument("--cache", type=Path, default=Path(__file__).with_suffix(".jsonl"))
     parser.add_argument("--cached", action="store_true", help="report what the cache has and measure nothing")
     parser.add_argument("--report", type=Path, default=REPORT)
     arguments = parser.parse_args()

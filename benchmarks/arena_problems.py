@@ -86,7 +86,11 @@ def _pareto_set(base: Any) -> Array | None:
     rng = np.random.default_rng(0)
     name = type(base).__name__.upper()
     if name.startswith("WFG"):
-        drawn: Array = base._calc_pareto_set(FRONT)
+        each = base.k // (base.n_obj - 1)  # so many variables place a point along one direction of the front
+        positions = np.concatenate(
+            [rng.random((FRONT, base.n_obj - 1)).repeat(each, axis=1), rng.random((FRONT, base.k))]
+        )
+        drawn: Array = np.concatenate([base._calc_pareto_set_extremes(), base._positional_to_optimal(positions)])
         return drawn
     if name.startswith("ZDT"):
         points = np.zeros((FRONT, base.n_var))
@@ -159,10 +163,10 @@ LINES: tuple[tuple[str, int, int, Sequence[float], tuple[str, ...], bool], ...] 
     ("dtlz7", 6, 3, (1.1, 1.1, 30.0), ("", "unordered"), False),
     ("zdt1", 10, 2, (1.1, 7.0), ("", "unordered"), False),
     ("wfg4", 8, 2, WFG[:2], ("", "unordered", "mixed"), False),
+    ("wfg9", 8, 2, WFG[:2], ("", "unordered"), False),
     ("zdt3", 10, 2, (1.1, 7.0), ("", "unordered"), True),
     ("wfg2", 8, 3, WFG, ("", "unordered"), True),
     ("wfg5", 8, 3, WFG, ("", "unordered", "mixed"), True),
-    ("wfg9", 8, 2, WFG[:2], ("", "unordered"), True),
     ("c2dtlz2", 8, 3, (2.0, 2.0, 2.0), ("",), True),
 )
 """pymoo's name, dimensions, objectives, reference point, shapes, and whether it was held out."""
