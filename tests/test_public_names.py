@@ -15,8 +15,8 @@ ROOT = Path(__file__).parents[1]
 SCRIPT = '''\
 """Every public name is called twice, after all submodules have been imported, in an order by seed."""
 
+import dataclasses
 import importlib
-import inspect
 import pkgutil
 import random
 import sys
@@ -42,9 +42,14 @@ Path("c.yaml").write_text(
     'study: {name: c, storage: "sqlite:///s.db", trials: 2}\\nsampler: [random, tpe]\\ncontest: {seeds: 1}\\n' + TABLE
 )
 spec, contest = nasopt.load_spec("s.yaml"), nasopt.load_contest("c.yaml")
-study = nasopt.run(spec).study
+result = nasopt.run(spec)
+study = result.study
 nasopt.run_contest(contest)
 members = nasopt.open_contest(contest)
+
+
+def fields_of(record):
+    return {field.name: getattr(record, field.name) for field in dataclasses.fields(record) if field.init}
 
 
 def refused(call):
@@ -59,8 +64,8 @@ def refused(call):
 CALLS = {
     "ContestResult": lambda: nasopt.ContestResult(name="c", runs=(), out={}),
     "ContestSpec": lambda: nasopt.ContestSpec.model_validate(contest.model_dump(by_alias=True, exclude_unset=True)),
-    "RunResult": lambda: nasopt.RunResult(study=study, finished=0, running_elsewhere=0, contributed=0),
-    "Study": lambda: nasopt.Study("s", spec, "memory", study.storage, study.optuna, Path(".")),
+    "RunResult": lambda: nasopt.RunResult(**fields_of(result)),
+    "Study": lambda: nasopt.Study(**fields_of(study)),
     "StudySpec": lambda: nasopt.StudySpec.model_validate(spec.model_dump(by_alias=True, exclude_unset=True)),
     "calibrate": lambda: refused(lambda: nasopt.calibrate("jetson_nano")),
     "compare": lambda: nasopt.compare([s.view() for s in members]),
