@@ -234,7 +234,7 @@ def test_the_model_card_leads_from_an_image_file_to_its_class(nasopt: Nasopt, st
     assert config["input"]["shape"] == [1, 1, 8, 8]
     assert config["classes"] == list("0123456789")
     assert config["tau"] == config["candidate"]["tau"]
-    assert list(config["runtimes_tried"].values()) == ["runs"]
+    assert set(config["runtimes_tried"].values()) == {"runs"}
     for said in ("(1, 1, 8, 8)", "grey", "0 to 255", "times 255 / 16", "`exited`", f"{config['tau']:.6g}", "0 0, 1 1"):
         assert said in card
 
