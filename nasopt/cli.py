@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+
+from nasopt import early
+
+if __name__ == "__main__" or sys.argv[0].endswith("nasopt"):  # the command, not a program that imports it
+    early.watch()
+
 import json
 import logging
 import os
-import sys
 import traceback
 from pathlib import Path
 from typing import Annotated, Any
@@ -107,6 +113,8 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Run a study or a contest, or go on with it, until it has the trials that its file asks for."""
+    if not quiet and not as_json:
+        say(f"opening {study}")
     from nasopt.study import Watcher, result_json, run_file, summarise
     from nasopt.study.interruption import Interruption
     from nasopt.study.trackers import Trackers
@@ -134,7 +142,7 @@ def run(
         )
         for part in summarise(result, call):
             console.print(part, soft_wrap=isinstance(part, Text))  # a command is pasted as one line
-    if getattr(result, "out", None):  # studies of a contest that were given up
+    if getattr(result, "out", None) or not result.filled:  # studies of a contest were given up, or trials are missing
         raise typer.Exit(1)
 
 
@@ -453,6 +461,7 @@ def _log_to(file: Path | None, verbose: int) -> None:
 
 def main() -> None:
     """Entry point: a user's mistake is a line on standard error. Exit code 2 for usage, 1 for a failed run."""
+    early.begin()
     for text in (*sys.argv, os.environ.get("NASOPT_STORAGE", "")):
         watch_for(text)
     try:

@@ -197,7 +197,9 @@ def _require_sound(file: Path) -> None:
                 connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         except sqlite3.DatabaseError as error:
             if "not a database" in str(error) or "malformed" in str(error):
-                raise DatabaseError(f"cannot open {file}: {error}; name another file, or bring back a copy") from error
+                raise DatabaseError(
+                    f"the database {file} failed: {error}; name another, or bring back a copy"
+                ) from error
 
 
 def _with_driver(url: str) -> str:

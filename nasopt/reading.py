@@ -75,7 +75,7 @@ def _readable_url(file: Path) -> str:
         if mode == "mode=rw":
             return sqlite_url(file)
         return f"sqlite:///file:{quote(quote(str(file)))}?{mode}&uri=true"
-    raise DatabaseError(f"cannot read the database {file}: {error}; {_way_out(str(error))}") from error
+    raise DatabaseError(f"the database {file} failed: {error}; {_way_out(str(error))}") from error
 
 
 def _way_out(error: str) -> str:
@@ -110,7 +110,8 @@ def opening_errors(url: str) -> Iterator[None]:
     except (NasoptError, ImportError, SQLAlchemyError):
         raise
     except Exception as error:
-        line = redact(str(error.__cause__ or error)).strip().splitlines() or [type(error).__name__]
+        cause = error.__cause__ or error
+        line = redact(str(getattr(cause, "orig", None) or cause)).strip().splitlines() or [type(error).__name__]
         if (made := re.search(r"set up by optuna ([\w.]+)", str(error))) is not None:
             newer = "pip install -U optuna" in str(error)
             way_out = "pip install -U optuna" if newer else f"optuna storage upgrade --storage {redact(url)}"
@@ -120,4 +121,4 @@ def opening_errors(url: str) -> Iterator[None]:
             ) from error
         if re.search(r"version_info|no such table|doesn't exist", line[0]):
             raise DatabaseError(f"{redact(url)} holds no study yet; run one first") from error
-        raise DatabaseError(f"{redact(url)} cannot be read as a database of Optuna: {line[0]}") from error
+        raise DatabaseError(f"the database {redact(url)} failed: {line[0]}; {_way_out(line[0])}") from error

@@ -52,6 +52,11 @@ class ContestResult:
     out: dict[str, str]
     """Studies that could not get to their end, with the reason: all was refused, or the sampler raised."""
 
+    @property
+    def filled(self) -> bool:
+        """Whether every study has all trials that the file asks for."""
+        return all(run.filled for run in self.runs)
+
 
 def run_contest(
     spec: ContestSpec,

@@ -1,4 +1,4 @@
-"""Ctrl-C and a polite kill, remembered until somebody heeds them."""
+"""Ctrl-C, a polite kill and a terminal that has gone, remembered until somebody heeds them."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import signal
 from types import FrameType
 from typing import Any, Self
 
+from nasopt.early import ENDING, importing
 from nasopt.study.events import Event, Listener
 
 
 class Interruption:
-    """Raises KeyboardInterrupt on SIGINT and SIGTERM, at the next event of the run at the latest.
+    """Raises KeyboardInterrupt on SIGINT, SIGTERM and SIGHUP, at the next event of the run at the latest.
 
     Python drops an exception that a signal raises inside a destructor or a callback from C. Such a run would go on.
     """
@@ -20,7 +21,7 @@ class Interruption:
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in ENDING:
             if signal.getsignal(number) is not signal.SIG_IGN:  # as set by nohup, and by shells for background jobs
                 self._before[number] = signal.signal(number, self._interrupt)
         return self
@@ -39,6 +40,7 @@ class Interruption:
 
         return heeding
 
-    def _interrupt(self, _number: int, _frame: FrameType | None) -> None:
-        self._asked = True
-        raise KeyboardInterrupt
+    def _interrupt(self, _number: int, frame: FrameType | None) -> None:
+        again, self._asked = self._asked, True
+        if again or not importing(frame):  # a module that is half imported would raise something else
+            raise KeyboardInterrupt

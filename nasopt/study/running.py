@@ -64,6 +64,11 @@ class RunResult:
     contributed: int
     """Trials that this process finished."""
 
+    @property
+    def filled(self) -> bool:
+        """Whether the study has all trials that its file asks for."""
+        return self.finished >= self.study.spec.study.trials
+
 
 def run(
     spec: StudySpec,
