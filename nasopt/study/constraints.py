@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,13 +21,15 @@ LARGEST = 1e100
 class Bound:
     """One side of one constraint; its violation is relative to the limit, feasible at 0 or less."""
 
+    key: str
+    """Name of the constraint in the database: `latency_ms_max`."""
     metric: str
     limit: float
     upper: bool
 
     @property
-    def key(self) -> str:
-        """Name of the constraint in the database: `latency_ms<=10`."""
+    def text(self) -> str:
+        """As a person writes it: `latency_ms<=10`."""
         return f"{self.metric}{'<=' if self.upper else '>='}{self.limit:g}"
 
     def violation(self, value: float) -> float:
@@ -41,10 +45,17 @@ class ConstraintSet:
     since databases give attributes back in the order of insertion or of the key.
     """
 
-    def __init__(self, specs: Sequence[ConstraintSpec], structural: Sequence[str]) -> None:
+    def __init__(
+        self,
+        specs: Sequence[ConstraintSpec],
+        structural: Sequence[str],
+        stored: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        """`stored` is the study's record of `StudyKeys.CONSTRAINTS`, whose names go on: older versions chose others."""
         self.structural = tuple(structural)
+        names = _Names(structural, stored)
         self.bounds = tuple(
-            Bound(metric=spec.metric, limit=limit, upper=upper)
+            Bound(key=names.of(spec.metric, upper), metric=spec.metric, limit=limit, upper=upper)
             for spec in specs
             for limit, upper in ((spec.max, True), (spec.min, False))
             if limit is not None
@@ -85,15 +96,44 @@ class ConstraintSet:
             value = low if low == high else outcome.value(bound.metric)
             if value is None:
                 raise MeasurementError(
-                    f"the constraint {bound.key} needs {bound.metric}, which this device did not give"
+                    f"the constraint {bound.text} needs {bound.metric}, which this device did not give"
                 )
             values[bound.key] = bound.violation(value)
         return dict(sorted(values.items()))
 
+    def text(self, key: str) -> str:
+        """What a constraint's name stands for, as a person writes it."""
+        return next((b.text for b in self.bounds if b.key == key), key)
 
-def refusal(violations: Mapping[str, float]) -> str | None:
-    """One line that names what refuses a candidate; None where nothing does."""
-    broken = {key: v for key, v in violations.items() if v > 0}
-    if not broken:
-        return None
-    return "; ".join(f"{key} violated by {100 * v:.3g}%" for key, v in broken.items())
+    def refusal(self, violations: Mapping[str, float]) -> str | None:
+        """One line that names what refuses a candidate; None where nothing does."""
+        broken = {self.text(key): v for key, v in violations.items() if v > 0}
+        return "; ".join(f"{text} violated by {100 * v:.3g}%" for text, v in broken.items()) or None
+
+
+class _Names:
+    """Names of bounds, each once: those of the stored trials, else such as other tools take for keys."""
+
+    def __init__(self, structural: Sequence[str], stored: Sequence[Mapping[str, Any]]) -> None:
+        self._taken = set(structural)
+        self._stored: dict[tuple[str, bool], list[str]] = {}
+        for record in stored:
+            for side, upper in (("max", True), ("min", False)):
+                if record.get(side) is not None and record["key"] not in self._taken:
+                    self._stored.setdefault((record["metric"], upper), []).append(record["key"])
+
+    def of(self, metric: str, upper: bool) -> str:
+        """The next name of a bound on this side of the metric."""
+        if known := self._stored.get((metric, upper)):
+            name = known.pop(0)
+        else:
+            wanted = f"{plain_key(metric)}_{'max' if upper else 'min'}"
+            more = (f"{wanted}_{count}" for count in itertools.count(2))
+            name = next(n for n in itertools.chain([wanted], more) if n not in self._taken)
+        self._taken.add(name)
+        return name
+
+
+def plain_key(name: str) -> str:
+    """A name as a key that other tools take, MLflow's being the strictest: `latency_ms@pi` -> `latency_ms.pi`."""
+    return re.sub(r"[^\w.\- /]", "_", name.replace("@", "."))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -145,7 +146,16 @@ def create_or_resume(
         for key, value in facts.items():
             if key not in stored or allow_changes or key in (StudyKeys.SPEC, StudyKeys.CONTEST):
                 opened.remember(key, value)
+        _name_metrics(study, spec)
     return opened
+
+
+def _name_metrics(study: optuna.Study, spec: StudySpec) -> None:
+    """Let plots, dashboard and tables of any tool name the objectives, unless somebody has named them already."""
+    if study.metric_names is None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            study.set_metric_names([o.metric for o in spec.objectives])
 
 
 def wrap_stored(spec: StudySpec, name: str, url: str, storage: BaseStorage, study: optuna.Study | None = None) -> Study:

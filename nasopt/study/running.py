@@ -218,7 +218,8 @@ class Filling:
         self._claims = claims
         self._listener = listener
         self._cost = cost
-        self._constraints = ConstraintSet(study.spec.constraints, problem.structural)
+        stored = study.optuna.user_attrs.get(StudyKeys.CONSTRAINTS) or ()
+        self._constraints = ConstraintSet(study.spec.constraints, problem.structural, stored)
         self._faults: list[str] = []
         self._losses: Counter[int] = Counter()
         study.remember(StudyKeys.CONSTRAINTS, self._constraints.describe())
@@ -358,7 +359,7 @@ class Filling:
                 way_out = "it belongs to the problem; narrow the space"
             if key == IN_TABLE:
                 way_out = "name other columns in problem.choices, or bring a table with more of the combinations"
-            cause = f"{key} refused {times} of them: {way_out}"
+            cause = f"{self._constraints.text(key)} refused {times} of them: {way_out}"
         raise InfeasibleStudyError(
             f"{tally.refused} candidates were refused before they were evaluated and only {tally.finished} of {budget} "
             f"trials finished; {cause}"

@@ -30,7 +30,7 @@ from nasopt.errors import (
 from nasopt.problems import Problem, Progress, TellsProgress
 from nasopt.records import Ended, Outcome, TrialKeys
 from nasopt.spec.study import StudySpec
-from nasopt.study.constraints import ConstraintSet, refusal
+from nasopt.study.constraints import ConstraintSet
 from nasopt.study.opening import Study
 from nasopt.study.sampling import sampler_errors
 
@@ -75,7 +75,7 @@ def judge(
     """
     inspection = problem.inspect(trial.params)
     before = constraints.before(inspection)
-    if (reason := refusal(before)) is not None:
+    if (reason := constraints.refusal(before)) is not None:
         return Verdict(ended="infeasible", values=None, constraints=before, reason=inspection.reason or reason)
     try:
         if isinstance(problem, TellsProgress):

@@ -119,8 +119,8 @@ def test_a_sampler_meets_points_of_the_space_alone_with_the_constraints_that_can
     constraints = ConstraintSet(spec.constraints, problem.structural)
     seen = SeenStudy(study, seeing(spec, problem, constraints)).get_trials()
     assert [t.number for t in seen if t.number >= 2] == [2]
-    assert list(seen[-1].constraints) == sorted([LIGHTER, "accuracy>=0.1"])
-    assert seen[-1].constraints["accuracy>=0.1"] == pytest.approx(0.5)
+    assert list(seen[-1].constraints) == sorted([LIGHTER, "accuracy_min"])
+    assert seen[-1].constraints["accuracy_min"] == pytest.approx(0.5)
     assert study.get_trials()[2].constraints == {}
 
 

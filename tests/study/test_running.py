@@ -27,8 +27,10 @@ from nasopt.errors import (
     UsageError,
 )
 from nasopt.records import Cost, Outcome, StudyKeys, TrialKeys
+from nasopt.spec.study import ConstraintSpec
 from nasopt.study import find_study, find_views, open_study, run
 from nasopt.study.claims import slot_seed
+from nasopt.study.constraints import ConstraintSet
 from nasopt.study.events import Event, TrialEnded, TrialStarted
 from tests.study.stand_in import LIGHTER, StandIn, diverge, make_spec
 
@@ -86,19 +88,19 @@ def test_refused_trials_cost_nothing_and_do_not_count(tmp_path: Path) -> None:
     refused = [t for t in trials if t.user_attrs[TrialKeys.ENDED] == "infeasible"]
     assert refused
     assert len(problem.evaluated) == result.finished == 8
-    keys = sorted([LIGHTER, "macs_hard<=200000", "accuracy>=0.8"])
+    keys = sorted([LIGHTER, "macs_hard_max", "accuracy_min"])
     for trial in trials:
         assert trial.state == (TrialState.PRUNED if trial in refused else TrialState.COMPLETE)
         assert list(trial.constraints) == keys
     for trial in refused:
         assert trial.values is None
-        assert trial.constraints["accuracy>=0.8"] == 0.0
+        assert trial.constraints["accuracy_min"] == 0.0
         assert trial.user_attrs[TrialKeys.REASON]
     for trial in trials:
         if trial not in refused:
-            assert trial.constraints["macs_hard<=200000"] <= 0
-            assert trial.constraints["accuracy>=0.8"] == pytest.approx((0.8 - trial.values[0]) / 0.8)
-    assert all(t.constraints["accuracy>=0.8"] <= 0 for t in result.study.optuna.best_trials)
+            assert trial.constraints["macs_hard_max"] <= 0
+            assert trial.constraints["accuracy_min"] == pytest.approx((0.8 - trial.values[0]) / 0.8)
+    assert all(t.constraints["accuracy_min"] <= 0 for t in result.study.optuna.best_trials)
 
 
 @pytest.mark.parametrize("sampler", ["nsga2", "nsga3", "tpe", "random", "gp"])
@@ -135,6 +137,34 @@ def test_a_diverged_trial_is_recorded_and_the_study_goes_on() -> None:
     (diverged,) = [t for t in trials_of(result) if t.user_attrs[TrialKeys.ENDED] == "diverged"]
     assert (diverged.state, diverged.values) == (TrialState.PRUNED, None)
     assert "not finite" in diverged.user_attrs[TrialKeys.REASON]
+
+
+def test_names_of_constraints_are_keys_elsewhere_and_a_study_keeps_its_own() -> None:
+    """MLflow takes letters, digits, underscores, dashes, periods, spaces and slashes."""
+    specs = [
+        ConstraintSpec(metric="latency_ms@pi", max=5.0),
+        ConstraintSpec(metric="latency_ms.pi", max=6.0),
+        ConstraintSpec(metric="AR@100 (%)", min=0.1, max=0.9),
+    ]
+    fresh = ConstraintSet(specs, ["lighter"])
+    assert fresh.keys == ("AR.100 ____max", "AR.100 ____min", "latency_ms.pi_max", "latency_ms.pi_max_2", "lighter")
+    stored = [
+        {"key": "latency_ms@pi<=5", "metric": "latency_ms@pi", "min": None, "max": 5.0},
+        {"key": "lighter", "metric": "lighter", "min": None, "max": 0.0},
+    ]
+    again = ConstraintSet(specs[:1], ["lighter"], stored)
+    assert again.keys == ("latency_ms@pi<=5", "lighter")
+    assert [r["key"] for r in ConstraintSet(specs, ["lighter"], fresh.describe()).describe()] == list(fresh.keys)
+    assert again.refusal({"latency_ms@pi<=5": 0.5}) == "latency_ms@pi<=5 violated by 50%"
+
+
+def test_objectives_are_named_unless_somebody_has_named_them() -> None:
+    spec, storage = make_spec("memory", study__trials=1), optuna.storages.InMemoryStorage()
+    study = run(spec, problem=StandIn(spec), storage=storage).study.optuna
+    assert study.metric_names == ["accuracy", "macs"]
+    assert {"values_accuracy", "values_macs"} <= set(study.trials_dataframe().columns)
+    study.set_metric_names(["mine", "yours"])
+    assert run(spec, problem=StandIn(spec), storage=storage).study.optuna.metric_names == ["mine", "yours"]
 
 
 @pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
