@@ -175,13 +175,19 @@ def claims_of(study: Study, problem: Problem, provided: Mapping[str, Any], prese
         distributions=problem.distributions,
         sampler=study.spec.sampler.name,
         build_sampler=sampler,
-        see=seeing(study.spec, problem, ConstraintSet(study.spec.constraints, problem.structural)),
+        see=seeing(study.spec, problem, constraints_of(study, problem)),
     )
 
 
 def found_data(study: Study) -> str:
     """How many images of which classes there are, in one line; empty where no data set is loaded."""
     return str(study.optuna.user_attrs.get(StudyKeys.DATA, {}).get("found", ""))
+
+
+def constraints_of(study: Study, problem: Problem) -> ConstraintSet:
+    """What the study's trials are held to, under the names that are stored with it."""
+    stored = study.optuna.user_attrs.get(StudyKeys.CONSTRAINTS) or ()
+    return ConstraintSet(study.spec.constraints, problem.structural, stored)
 
 
 def notices(study: Study) -> list[str]:
@@ -218,8 +224,7 @@ class Filling:
         self._claims = claims
         self._listener = listener
         self._cost = cost
-        stored = study.optuna.user_attrs.get(StudyKeys.CONSTRAINTS) or ()
-        self._constraints = ConstraintSet(study.spec.constraints, problem.structural, stored)
+        self._constraints = constraints_of(study, problem)
         self._faults: list[str] = []
         self._losses: Counter[int] = Counter()
         study.remember(StudyKeys.CONSTRAINTS, self._constraints.describe())
