@@ -83,7 +83,7 @@ def test_printed_commands_are_about_the_study_that_was_run(
     nasopt: Nasopt, folder: Path, monkeypatch: pytest.MonkeyPatch, file: str, way: str
 ) -> None:
     served: list[str] = []
-    monkeypatch.setattr("nasopt.report.dashboard.serve", lambda storage, *_, **__: served.append(storage))
+    monkeypatch.setattr("nasopt.report.serving.serve", lambda storage, *_, **__: served.append(storage))
     monkeypatch.setenv("COLUMNS", "60")  # narrower than the commands
     told = nasopt("run", file, *WAYS[way], "--json")
     assert told.code == 0, told.err
