@@ -11,7 +11,7 @@ import moocore
 import numpy as np
 import optuna
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.testing.pytest_samplers import BasicSamplerTestCase, MultiObjectiveSamplerTestCase, RelativeSamplerTestCase
@@ -244,6 +244,7 @@ def test_expected_improvement_is_the_mean_over_draws() -> None:
 
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=20), st.sampled_from(POWERS))
+@example([0.0, 1.0, 256.0], 0.5)
 def test_scales_are_monotone_and_invertible(values: list[float], power: float) -> None:
     array = np.array(values)
     scale = Scale.of(array, power)

@@ -43,6 +43,11 @@ class Scale:
     def _edge(self) -> float:
         return float(np.log(self.margin)) if self.power == 0.0 else (self.margin**self.power - 1.0) / self.power
 
+    @property
+    def _end(self) -> float:
+        """Where the inverse is cut off, at exp(30) units on every scale: exponentials of more overflow."""
+        return 30.0 if self.power == 0.0 else float(np.expm1(30.0 * self.power)) / self.power
+
     def forward(self, values: Array) -> Array:
         """Values on the scale; below the best one seen it goes on with its slope there."""
         s = (values - self.best) / self.unit + self.margin
@@ -57,7 +62,7 @@ class Scale:
         if self.power == 1.0:
             s = scaled
         else:
-            above = np.minimum(np.maximum(scaled, self._edge), 30.0)
+            above = np.minimum(np.maximum(scaled, self._edge), self._end)
             straight = np.exp(above) if self.power == 0.0 else (above * self.power + 1.0) ** (1.0 / self.power)
             s = straight + np.minimum(scaled - self._edge, 0.0) * self.margin ** (1.0 - self.power)
         return (s - self.margin) * self.unit + self.best
