@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from pathlib import Path
@@ -37,7 +38,7 @@ def test_view_and_report_know_no_infinity(url: str, name: str, tmp_path: Path) -
 def test_comparison_and_status(url: str) -> None:
     storage = open_storage(url)
     ends = load_view(storage, "ends")
-    compared = compare_views([ends, ends])
+    compared = compare_views([ends, dataclasses.replace(ends, name="again")])
     assert isinstance(compared, Comparison)
     status_table([ends, load_view(storage, "digits")])
 
