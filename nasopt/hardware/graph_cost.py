@@ -40,6 +40,10 @@ HOLD_GRAPHS = frozenset({"If", "Loop", "Scan"})
 _MOST_KERNELS = 1_000_000
 
 
+_NO_WEIGHTS = frozenset({onnx.TensorProto.INT64, onnx.TensorProto.INT32, onnx.TensorProto.BOOL})
+"""Types of constants that name axes, shapes and places; weights are floats, or integers of 8 bits and fewer."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeCost:
     """Work of one node that runs as a kernel of its own."""
@@ -108,7 +112,8 @@ def _count(graph: onnx.GraphProto, outer: Mapping[str, tuple[int, ...]], path: P
             nodes.append(_node_cost(node, shapes, path))
     return GraphCost(
         nodes=tuple(nodes),
-        weights=sum(constants.values()) + sum(b.weights for b in branches),
+        weights=sum(math.prod(t.dims) for t in graph.initializer if t.data_type not in _NO_WEIGHTS)
+        + sum(b.weights for b in branches),
         peak_activations=_peak(graph, shapes, constants) + max((b.peak_activations for b in branches), default=0),
     )
 

@@ -37,7 +37,7 @@ def status_table(views: Sequence[StudyView], *, members: bool = False) -> Render
     methods = sorted({m for v in views for m in search_cost(v).methods})
     captions = [f"energy and CO2 of the search by {', '.join(methods)}"] if methods else []
     if any(len(group) > 1 for group in groups):
-        captions.append("the studies of a contest singly: --members")
+        captions.append("the studies of a contest singly: nasopt status --members")
     table = bare_table("Studies", "\n".join(captions))
     for name in ("study", "trials", "front", "best on the front", "search cost"):
         table.add_column(name, justify="right" if name == "front" else "left")

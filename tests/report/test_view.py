@@ -38,11 +38,11 @@ def test_every_ending_is_told_apart(write: Write, storage: BaseStorage) -> None:
     assert view.counts()["infeasible"] == 1
 
 
-def test_a_trial_failed_while_it_was_asked_counts_as_interrupted(write: Write, memory: BaseStorage) -> None:
+def test_a_trial_without_a_mark_was_added_elsewhere(write: Write, memory: BaseStorage) -> None:
     written = write()
     trial = written.study.ask()
     written.study.tell(trial, state=optuna.trial.TrialState.FAIL)
-    assert load_view(memory, "study").trials[0].ended == "interrupted"
+    assert load_view(memory, "study").trials[0].ended == "added elsewhere"
 
 
 def test_the_study_is_read_back(write: Write, memory: BaseStorage) -> None:
