@@ -208,6 +208,11 @@ def _with_driver(url: str) -> str:
     return f"{scheme}+{_DRIVERS[scheme]}://{rest}" if scheme in _DRIVERS else url
 
 
+def shown(url: str) -> str:
+    """The URL as plain Optuna opens it, which takes another driver where none is named; without its password."""
+    return redact(_with_driver(url))
+
+
 def _engine_options(file: Path | None) -> dict[str, object]:
     if file is not None:
         return {"connect_args": {"timeout": 60}}

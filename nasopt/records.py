@@ -6,6 +6,7 @@ Imports nothing of the project and no heavy package, so that every layer can spe
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -279,6 +280,11 @@ class Outcome:
         return {k: v for k, v in dataclasses.asdict(self).items() if k != "files"}
 
     @classmethod
+    def from_stored(cls, stored: Any) -> Outcome:
+        """Restore the attribute `TrialKeys.OUTCOME` of a trial, of this version or an earlier one."""
+        return cls.from_json(json.loads(stored) if isinstance(stored, str) else stored)
+
+    @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Outcome:
         """Restore a record written by `to_json`."""
         costs = {
@@ -374,7 +380,7 @@ class TrialKeys:
     """{slot, seed, owner, host, pid}: which draw of the sampler this is, and who evaluates it (nobody where `owner` is
     empty: the trial is set aside for a `reason`); with `since`, the time (ISO 8601) at which it was taken up again."""
     OUTCOME = "outcome"
-    """`Outcome.to_json()`."""
+    """`Outcome.to_json()` as JSON text; earlier versions stored the record itself."""
     ENDED = "ended"
     REASON = "reason"
     """One line, where the trial did not complete."""

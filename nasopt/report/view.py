@@ -450,7 +450,7 @@ def _damaged(number: int, why: str) -> TrialView:
 def _read_trial(trial: FrozenTrial) -> TrialView:
     attrs = trial.user_attrs
     stored = attrs.get(TrialKeys.OUTCOME)
-    outcome = Outcome.from_json(stored) if stored else None
+    outcome = Outcome.from_stored(stored) if stored else None
     wall = 0.0
     if trial.datetime_start and trial.datetime_complete:
         since = (attrs.get(TrialKeys.SLOT) or {}).get("since")

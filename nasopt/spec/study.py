@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, PrivateAttr, field_validator, model
 
 from nasopt import plugins
 from nasopt.cache import content_key
-from nasopt.database import redact, watch_for
+from nasopt.database import shown, watch_for
 from nasopt.errors import SpecError
 from nasopt.metrics import DEVICE_METRICS, METRICS, split_metric
 from nasopt.spec import yaml
@@ -214,7 +214,7 @@ class StudyFile(Section):
         """All keys that act with their values as JSON, the storage URL without its password."""
         idle = None if self.of_networks else set(NETWORK_SECTIONS)
         content = self.model_dump(mode="json", by_alias=True, exclude=idle)
-        content["study"]["storage"] = redact(content["study"]["storage"])
+        content["study"]["storage"] = shown(content["study"]["storage"])
         return content
 
 

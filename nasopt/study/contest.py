@@ -195,7 +195,7 @@ def _lane(spec: ContestSpec, entry: Entry, study: Study, problem: Problem, prese
 def _opened(spec: ContestSpec, problem: Problem, lanes: Sequence[_Lane]) -> ContestOpened:
     return ContestOpened(
         name=spec.study.name + problem.suffix,
-        storage=database.redact(lanes[0].study.url),
+        storage=database.shown(lanes[0].study.url),
         finished={lane.study.name: lane.taken for lane in lanes},
         trials=spec.study.trials,
         notices=tuple(notices(lanes[0].study)),

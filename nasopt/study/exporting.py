@@ -12,7 +12,7 @@ import onnx
 import torch
 
 from nasopt.commands import about
-from nasopt.database import redact
+from nasopt.database import shown
 from nasopt.errors import CacheError, ExportError, StudyNotFoundError, UsageError
 from nasopt.evaluation import load_network
 from nasopt.export import compose_routed, describe, export_easy, export_hard, try_runtimes
@@ -96,7 +96,7 @@ def _write(study: Study, view: StudyView, trial: TrialView, files: Mapping[str, 
     card.write_text(model_card(view, trial, deployed), encoding="utf-8")
     content = {
         "study": study.name,
-        "storage": redact(study.url),
+        "storage": shown(study.url),
         "trial": trial.number,
         **deployed.to_json(),
         "candidate": asdict(candidate),

@@ -120,7 +120,7 @@ def run(
 def _opened(study: Study, finished: int) -> StudyOpened:
     return StudyOpened(
         name=study.name,
-        storage=database.redact(study.url),
+        storage=database.shown(study.url),
         finished=finished,
         trials=study.spec.study.trials,
         notices=(*notices(study), *filter(None, [foreign_text(study.view())])),

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import math
 import shutil
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from optuna import Trial
 from optuna.artifacts import get_all_artifact_meta, upload_artifact
@@ -30,6 +32,7 @@ from nasopt.errors import (
 from nasopt.problems import Problem, Progress, TellsProgress
 from nasopt.records import Ended, Outcome, TrialKeys
 from nasopt.spec.study import StudySpec
+from nasopt.study.attributes import known_figures, outcome_text, scalar_attributes, write_attributes
 from nasopt.study.constraints import ConstraintSet
 from nasopt.study.opening import Study
 from nasopt.study.sampling import sampler_errors
@@ -56,6 +59,8 @@ class Verdict:
     constraints: dict[str, float]
     reason: str | None = None
     outcome: Outcome | None = None
+    known: Mapping[str, float] = field(default_factory=dict)
+    """Figures that are exact without an evaluation, such as MACs."""
 
 
 def judge(
@@ -74,9 +79,10 @@ def judge(
             open and is taken up again.
     """
     inspection = problem.inspect(trial.params)
-    before = constraints.before(inspection)
+    before, known = constraints.before(inspection), known_figures(inspection)
     if (reason := constraints.refusal(before)) is not None:
-        return Verdict(ended="infeasible", values=None, constraints=before, reason=inspection.reason or reason)
+        reason = inspection.reason or reason
+        return Verdict(ended="infeasible", values=None, constraints=before, reason=reason, known=known)
     try:
         if isinstance(problem, TellsProgress):
             outcome = problem.evaluate_watched(trial.params, progress)
@@ -89,8 +95,9 @@ def judge(
         raise
     except tuple(kind for kind, _ in _ENDS) as error:
         ended = next(end for kind, end in _ENDS if isinstance(error, kind))
-        return Verdict(ended=ended, values=None, constraints=before, reason=redact(str(error).replace("\n", " ")))
-    return Verdict(ended="completed", values=values, constraints=after, outcome=outcome)
+        reason = redact(str(error).replace("\n", " "))
+        return Verdict(ended=ended, values=None, constraints=before, reason=reason, known=known)
+    return Verdict(ended="completed", values=values, constraints=after, outcome=outcome, known=known)
 
 
 def tell(study: Study, trial: Trial, verdict: Verdict) -> None:
@@ -121,14 +128,20 @@ def _store(study: Study, trial: Trial, verdict: Verdict) -> None:
                 f"cannot store the files of trial {trial.number} in {study.artifacts}: {error.strerror or error}; free "
                 "some space there and run again: the trial is taken up where it is"
             ) from error
-        trial.set_user_attr(TrialKeys.OUTCOME, verdict.outcome.to_json())
-    if verdict.reason is not None:
-        trial.set_user_attr(TrialKeys.REASON, verdict.reason)
-    trial.set_user_attr(TrialKeys.ENDED, verdict.ended)
+    write_attributes(trial.study._storage, trial._trial_id, _attributes(verdict))
     already = trial.constraints
     for key, value in verdict.constraints.items():
         if key not in already:  # an adopted trial may carry them; the first write stands
             trial.set_constraint(key, value)
+
+
+def _attributes(verdict: Verdict) -> dict[str, Any]:
+    attributes: dict[str, Any] = dict(scalar_attributes(verdict.known, verdict.outcome))
+    if verdict.outcome is not None:
+        attributes[TrialKeys.OUTCOME] = outcome_text(verdict.outcome)
+    if verdict.reason is not None:
+        attributes[TrialKeys.REASON] = verdict.reason
+    return {**attributes, TrialKeys.ENDED: verdict.ended}
 
 
 def _check(outcome: Outcome) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -111,6 +112,11 @@ def _standard_error(trial: FrozenTrial, objective: int, name: str | None) -> flo
 
 def _costs(trial: FrozenTrial) -> Mapping[str, Any]:
     stored = trial.user_attrs.get(TrialKeys.OUTCOME)
+    if isinstance(stored, str):
+        try:
+            stored = json.loads(stored)
+        except ValueError:
+            return {}
     costs = stored.get("costs") if isinstance(stored, Mapping) else None
     return costs if isinstance(costs, Mapping) else {}
 
