@@ -7,6 +7,7 @@ problem is.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,7 +21,8 @@ _OURS = frozenset({TrialKeys.SLOT, TrialKeys.OUTCOME, TrialKeys.ENDED, TrialKeys
 
 def known_figures(inspection: Inspection) -> dict[str, float]:
     """What is known exactly of a candidate before it is evaluated, such as its MACs."""
-    return {metric: float(low) for metric, (low, high) in inspection.bounds.items() if low == high}
+    bounds = inspection.bounds.items()
+    return {metric: float(low) for metric, (low, high) in bounds if low == high and math.isfinite(low)}
 
 
 def scalar_attributes(known: Mapping[str, float], outcome: Outcome | None) -> dict[str, float | str]:
