@@ -112,10 +112,15 @@ def _count(graph: onnx.GraphProto, outer: Mapping[str, tuple[int, ...]], path: P
             nodes.append(_node_cost(node, shapes, path))
     return GraphCost(
         nodes=tuple(nodes),
-        weights=sum(math.prod(t.dims) for t in graph.initializer if t.data_type not in _NO_WEIGHTS)
-        + sum(b.weights for b in branches),
+        weights=_weights(graph) + sum(b.weights for b in branches),
         peak_activations=_peak(graph, shapes, constants) + max((b.peak_activations for b in branches), default=0),
     )
+
+
+def _weights(graph: onnx.GraphProto) -> int:
+    """Values stored for arithmetic: all but axes, shapes and places; biases of 8-bit products have 32 bits."""
+    factors = {name for node in graph.node if node.op_type in _PRODUCTS for name in node.input}
+    return sum(math.prod(t.dims) for t in graph.initializer if t.data_type not in _NO_WEIGHTS or t.name in factors)
 
 
 def _inside(

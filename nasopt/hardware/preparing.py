@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnx import helper, numpy_helper
+from onnx import helper, numpy_helper, version_converter
 
 from nasopt.errors import MeasurementError, UsageError
 from nasopt.hardware.resolving import resolved, shapes_of
@@ -20,6 +20,8 @@ from nasopt.records import ExportedModel
 
 _BYTES_PER_VALUE = 4
 """Of what a graph computes, for its bound."""
+_OLDEST_OPSET = 7
+"""That ONNX Runtime has kernels for."""
 _WIDE = (onnx.TensorProto.INT16, onnx.TensorProto.UINT16, onnx.TensorProto.INT32, onnx.TensorProto.UINT32)
 _FILLED = (*_WIDE, onnx.TensorProto.INT64, onnx.TensorProto.UINT64)
 
@@ -58,6 +60,7 @@ def prepared(
     given.set_shapes(shapes or {})
     given.set_values(values or {})
     given.assume_batch()
+    given.renew()
     remarks = tuple(given.remarks) + _filling(given.inputs())
     if not given.changed:
         yield Prepared(described(model, path, path.stat().st_size, largest_mb), remarks, model)
@@ -178,6 +181,22 @@ class _Given:
                 found.append(value.name)
         if found:
             self.remarks.append(f"the open first dimension was taken as a batch of 1: {', '.join(found)}")
+
+    def renew(self) -> None:
+        """Convert a graph of an opset that runtimes no longer know."""
+        found = next((o.version for o in self._model.opset_import if o.domain in ("", "ai.onnx")), _OLDEST_OPSET)
+        if found >= _OLDEST_OPSET:
+            return
+        newer = onnx.ModelProto()
+        newer.CopyFrom(self._model)
+        newer.ir_version = max(4, newer.ir_version)  # before, constants had to be inputs as well
+        try:
+            newer = version_converter.convert_version(newer, _OLDEST_OPSET)
+        except Exception:  # the converter's own; the runtime says what it does not know
+            return
+        self._model.CopyFrom(newer)
+        self.remarks.append(f"opset {found} was converted to {_OLDEST_OPSET}, the oldest that ONNX Runtime runs")
+        self.changed = True
 
     def _set(self, dim: Any, size: int) -> None:
         dim.dim_value = size

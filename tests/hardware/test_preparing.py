@@ -167,6 +167,18 @@ def test_what_is_no_tensor_is_called_what_it_is(tmp_path: Path) -> None:
         assert "\n" not in str(refused.value)
 
 
+def test_a_graph_of_an_old_opset_is_converted_and_said(tmp_path: Path) -> None:
+    kinds: dict[str, tuple[int, Sequence[int | str] | None]] = {"x": (1, [2, 10]), "b": (1, [2, 4])}
+    old = save(tmp_path / "old.onnx", [helper.make_node("Gemm", ["x", "w", "b"], ["y"])], kinds)
+    model = onnx.load(old)
+    model.opset_import[0].version, model.ir_version = 6, 3
+    onnx.save(model, old)
+    with prepared(old) as found:
+        assert any("opset 6 was converted to 7" in r for r in found.remarks)
+    for device in ("local", "jetson_nano"):
+        assert measure(old, device).latency.median_ms > 0
+
+
 def test_models_of_onnx_itself_have_a_figure_or_one_line() -> None:
     cases = sorted(Path(onnx.__file__).parent.glob("backend/test/data/[ps]*/*/model.onnx"))[::12]
     if not cases:
