@@ -27,6 +27,8 @@ class Deployment:
     """An input leaves at the little head when its router score is at least tau."""
     opset: int
     """Of the routed graph."""
+    pixel_range: tuple[float, float] = (0.0, 255.0)
+    """Values of the files that became 0 and 255."""
     tried: Mapping[str, str] = field(default_factory=dict)
     """Runtimes that took the routed graph when it was exported, with their version, and what came of it."""
 
@@ -35,7 +37,13 @@ class Deployment:
         shape = [1, self.channels, self.side, self.side]
         order = {1: "grey", 3: "RGB"}.get(self.channels, "")
         return {
-            "input": {"name": "image", "shape": shape, "channel_order": order, "pixels": [0, 255], "scale": 1 / 255},
+            "input": {
+                "name": "image",
+                "shape": shape,
+                "channel_order": order,
+                "pixels": list(self.pixel_range),
+                "scale": 1 / 255,
+            },
             "outputs": {"logits": [1, len(self.classes)], "exited": [1]},
             "classes": list(self.classes),
             "tau": self.tau,
@@ -94,8 +102,7 @@ def _usage(deployed: Deployment) -> list[str]:
         "## Use",
         "",
         f"- Input `image`: float32 {shape}, that is batch, channels ({order}), height, width.",
-        "- Pixels go from 0 to 255. Images with another range are spread to it first (16 bits: divided by 257;",
-        "  scikit-learn's digits, 0 to 16: times 255 / 16).",
+        *_levels(*deployed.pixel_range),
         f"- An image of another size is brought to {side}x{side}: the shorter side resized (bilinear), the centre",
         "  cropped.",
         "- Then pixels are divided by 255, and for each channel the mean is subtracted and the result divided by",
@@ -115,6 +122,7 @@ def _usage(deployed: Deployment) -> list[str]:
         "",
         "```python",
         *_EXAMPLE.format(
+            opened=_OPENED if deployed.pixel_range == (0.0, 255.0) else _DEEP.format(*deployed.pixel_range),
             mode={1: '"L"', 3: '"RGB"'}.get(deployed.channels, '"RGB"'),
             side=side,
             mean=list(deployed.mean),
@@ -124,7 +132,23 @@ def _usage(deployed: Deployment) -> list[str]:
     ]
 
 
+def _levels(low: float, high: float) -> list[str]:
+    """How the values of a file become 0 to 255."""
+    if (low, high) == (0.0, 255.0):
+        return [
+            "- Pixels go from 0 to 255. Images with another range are spread to it first (16 bits: divided by 257;",
+            "  scikit-learn's digits, 0 to 16: times 255 / 16).",
+        ]
+    return [
+        f"- Pixels of the files go from {low:g} to {high:g}: they are spread to 0 to 255, rounded and cut off there,",
+        f"  round((value - {low:g}) * 255 / {high - low:g}), before anything else.",
+    ]
+
+
 _CLASSES_SHOWN = 20
+_OPENED = "image = Image.open(file)"
+_DEEP = """levels = (np.asarray(Image.open(file), np.float64) - {0!r}) * (255 / ({1!r} - {0!r}))
+    image = Image.fromarray(np.rint(levels).clip(0, 255).astype(np.uint8))"""
 _EXAMPLE = """\
 import json
 import sys
@@ -142,7 +166,8 @@ std = np.array({std}, np.float32).reshape(-1, 1, 1)
 
 
 def classify(file):
-    image = Image.open(file).convert({mode})
+    {opened}
+    image = image.convert({mode})
     if image.size != ({side}, {side}):
         image = ImageOps.fit(image, ({side}, {side}), Image.Resampling.BILINEAR)
     pixels = np.asarray(image, np.float32).reshape({side}, {side}, -1).transpose(2, 0, 1) / 255

@@ -120,6 +120,7 @@ def _deployment(view: StudyView, easy: ExportedModel, routed: ExportedModel, tau
         classes=tuple(preprocessing.get("class_names") or ()),
         tau=tau,
         opset=next(o.version for o in opsets if o.domain in ("", "ai.onnx")),
+        pixel_range=tuple(preprocessing.get("pixel_range") or (0.0, 255.0)),
         tried=try_runtimes(routed),
     )
 

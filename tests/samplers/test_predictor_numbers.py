@@ -64,7 +64,8 @@ def test_learns_smooth_objectives_from_few_trials() -> None:
     assert np.mean(explained) > 0.955  # .928 where sums have no squares
 
 
-def test_gradients_of_the_likelihood(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("matern", [False, True])
+def test_gradients_of_the_likelihood(monkeypatch: pytest.MonkeyPatch, matern: bool) -> None:
     encoding = Encoding(NAMED)
     features = Features(encoding)
     x = features(encoding.draw(np.random.default_rng(0), 30))
@@ -79,7 +80,7 @@ def test_gradients_of_the_likelihood(monkeypatch: pytest.MonkeyPatch) -> None:
         return minimize(objective, begin, **settings)
 
     monkeypatch.setattr("nasopt.samplers.predictor.process.minimize", compared)
-    process.fit(features.groups, features.sums, x, y)
+    process.fit(features.groups, features.sums, x, y, matern=matern)
     assert checked == [len(features.groups) + len(features.sums) + 2]
 
 

@@ -3,8 +3,9 @@
 Covariance: an exponentiated squared distance over scaled groups, plus a linear part with a weight for each of the sums
 (all names together, each number with its square). On one-hot choices the first is the exponentiated Hamming kernel with
 relevance of each choice [Oh2019, COMBO; Ru2020, CoCaBO], which holds interactions of every order; the second makes
-additive costs exact, and lets a number have its best value within its range after few trials. Hyperparameters maximise
-the marginal likelihood with weak priors [Rasmussen2006 ch. 5]; gradients are in closed form.
+additive costs exact, and lets a number have its best value within its range after few trials. A Matern-5/2 kernel of
+the same distances may take the first's place [Rasmussen2006 eq. 4.17]: it expects less smoothness. Hyperparameters
+maximise the marginal likelihood with weak priors [Rasmussen2006 ch. 5]; gradients are in closed form.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ class Kernel:
     linear: Array  # (width,) of products
     noise: float
     centre: Array
+    matern: bool = False
 
     def between(self, a: Array, b: Array) -> Array:
         """Covariance (n, k) of features a (n, width) and b (k, width), in the precision of a."""
@@ -45,7 +47,10 @@ class Kernel:
         right = np.concatenate([v, ones[1], (v * v).sum(axis=1)[:, None]], axis=1)
         covariance = left @ right.T  # log(smooth) less the squared distances, in one product
         np.minimum(covariance, peak, out=covariance)
-        np.exp(covariance, out=covariance)
+        if self.matern:
+            covariance = a.dtype.type(self.smooth) * _matern(peak - covariance)[0]
+        else:
+            np.exp(covariance, out=covariance)
         covariance += ((a - centre) * self.linear.astype(a.dtype)) @ (b - centre).T
         return covariance
 
@@ -114,7 +119,16 @@ def condition(kernel: Kernel, features: Array, targets: Array) -> Posterior:
 Groups: TypeAlias = Sequence[NDArray[np.intp]]
 
 
-def fit(groups: Groups, sums: Groups, features: Array, targets: Array, *, steps: int = 40) -> Kernel:
+def _matern(distances: Array) -> tuple[Array, Array]:
+    """Matern-5/2 correlation of half squared distances over length scales, and what it falls by at each."""
+    root = np.sqrt(10.0 * distances, dtype=distances.dtype)
+    decay = np.exp(-root)
+    return (1.0 + root + root * root / 3.0) * decay, 5.0 / 3.0 * (1.0 + root) * decay
+
+
+def fit(
+    groups: Groups, sums: Groups, features: Array, targets: Array, *, matern: bool = False, steps: int = 40
+) -> Kernel:
     """Hyperparameters that maximise the penalised marginal likelihood of targets (n,) at features (n, width).
 
     Each of the groups has a length scale, each of the sums a weight in the linear part.
@@ -135,17 +149,19 @@ def fit(groups: Groups, sums: Groups, features: Array, targets: Array, *, steps:
 
     def objective(x: Array) -> tuple[float, Array]:
         theta, smooth, linear, noise = _split(x, g)
-        first = smooth * np.exp(-(theta @ distances)).reshape(n, n)
+        scaled = (theta @ distances).reshape(n, n)
+        near, fall = _matern(scaled) if matern else (np.exp(-scaled),) * 2
+        first = smooth * near
         covariance = first + (linear @ inner).reshape(n, n) + (noise + _JITTER) * identity
         factor, info = lapack.dpotrf(covariance, lower=1, clean=1)
         if info != 0:
             return _FAR, np.zeros_like(x)
         alpha = cho_solve((factor, True), z, check_finite=False)
         slope = _inverse(factor) - np.outer(alpha, alpha)
-        weighted = (slope * first).ravel()
+        weighted = (slope * fall).ravel() * smooth
         gradient = np.empty_like(x)
         gradient[:g] = -0.5 * theta * (distances @ weighted)
-        gradient[g] = 0.5 * weighted.sum()
+        gradient[g] = 0.5 * (slope * first).sum()
         gradient[g + 1 : -1] = 0.5 * linear * (inner @ slope.ravel())
         gradient[-1] = 0.5 * noise * np.trace(slope)
         away = (x - middle) / spread
@@ -163,7 +179,7 @@ def fit(groups: Groups, sums: Groups, features: Array, targets: Array, *, steps:
         weights[group] += value
     for value, columns in zip(linear / unit, sums, strict=True):
         products[columns] = value
-    return Kernel(weights=weights, smooth=smooth, linear=products, noise=noise, centre=centre)
+    return Kernel(weights=weights, smooth=smooth, linear=products, noise=noise, centre=centre, matern=matern)
 
 
 def _split(x: Array, groups: int) -> tuple[Array, float, Array, float]:

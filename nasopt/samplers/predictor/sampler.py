@@ -10,7 +10,6 @@ other.
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,15 +24,13 @@ from nasopt.samplers.breeding import BreedingSampler, check_integer, read_option
 from nasopt.samplers.encoding import Array, Encoding
 from nasopt.samplers.history import History, Point, history_of, known_rows, teachers_of
 from nasopt.samplers.lost import losses_of
-from nasopt.samplers.predictor.features import cardinality
 from nasopt.samplers.predictor.observations import Observations
 from nasopt.samplers.predictor.search import Stage, prepare, rank
 from nasopt.samplers.starting import first_points
 from nasopt.samplers.threads import one_thread
 
-STARTUP, CONTINUOUS = 16, 10
-"""Complete trials before the surrogates take over, and so many where a parameter is continuous: there is no end to what
-can be tried, and a smooth objective is learnt from few trials."""
+STARTUP = 16
+"""Complete trials before the surrogates take over. With 10, fronts of which only a part had been met stayed so."""
 OFTEN, SELDOM = 5, 20
 """The surrogates are fitted anew after a twelfth of the trials, but within these numbers."""
 REMEMBERED = 4
@@ -47,7 +44,7 @@ class PredictorOptions:
     """What a study file may set."""
 
     startup: int | None = None
-    """Complete trials before the surrogates take over; unless given 16, and 10 where a parameter is continuous."""
+    """Complete trials before the surrogates take over; unless given 16."""
     pool: int = 1500
     """Candidates that are ranked at each ask."""
     whole: int = 20_000
@@ -76,6 +73,7 @@ class PredictorSampler(BreedingSampler):
     ) -> None:
         super().__init__(population_size=options.startup or STARTUP, seed=seed, search_space=search_space)
         self._options = options
+        self._startup = options.startup or STARTUP
         self._seed = int(self._rng.integers(2**31))
 
     def reseed_rng(self) -> None:
@@ -103,19 +101,16 @@ class PredictorSampler(BreedingSampler):
         rng = np.random.default_rng([self._seed, trial.number])
         known = known_rows(points, encoding, but=trial.number)
         complete = teachers_of(points)
-        if len(complete) < self._startup(encoding):
+        if len(complete) < self._startup:
             return first_points(encoding, known, rng)
         observations = _observe(complete, history_of(points, study, encoding))
         with one_thread():
             stage = self._stage(study, complete, encoding)
             return iter(rank(stage, encoding, observations, known, rng))
 
-    def _startup(self, encoding: Encoding) -> int:
-        return self._options.startup or (CONTINUOUS if cardinality(encoding) == math.inf else STARTUP)
-
     def _stage(self, study: Study, complete: Sequence[Point], encoding: Encoding) -> Stage:
         """Fits and candidates after the last refit, remembered under all that they rest on."""
-        first = complete[: _last_refit(len(complete), self._startup(encoding))]
+        first = complete[: _last_refit(len(complete), self._startup)]
         key = _digest(study, first, encoding, self._options)
         if (found := _STAGES.pop(key, None)) is None:
             observations = _observe(first, history_of(first, study, encoding))

@@ -18,7 +18,7 @@ from nasopt.samplers.predictor.observations import Observations, teachers
 
 NEAR = 0.1
 """Observations matter by exp(-distance to the front / NEAR), the front spanning 0 to 1."""
-PROMISING = 1e-3
+PROMISING = 1e-4
 """An extreme of the front counts as reachable when its expected gain is at least so much of the front's span."""
 MARGIN = 1.1
 """The reference point lies at so much of the front's worst corner."""
@@ -89,13 +89,16 @@ class Stage:
 def learn(features: Features, observations: Observations, importance: Array) -> Fits:
     """Fit all surrogates; what the objectives' shares rest on counts by its importance (n,)."""
     x, layout = features(observations.codes), (features.groups, features.sums)
+    continuous = features.continuous
     lost = collapsed(observations.losses, observations.front())
     useful = observations.losses[~lost]
     return Fits(
         features=features,
-        objectives=tuple(surrogate.fit(*layout, x[~lost], values, importance[~lost]) for values in useful.T),
-        constraints=tuple(process.fit(*layout, x, values) for values in observations.constraints.T),
-        collapse=process.fit(*layout, x, _signs(lost)) if lost.any() else None,
+        objectives=tuple(
+            surrogate.fit(*layout, x[~lost], values, importance[~lost], continuous=continuous) for values in useful.T
+        ),
+        constraints=tuple(process.fit(*layout, x, values, matern=continuous) for values in observations.constraints.T),
+        collapse=process.fit(*layout, x, _signs(lost), matern=continuous) if lost.any() else None,
     )
 
 

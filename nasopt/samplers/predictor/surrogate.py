@@ -3,7 +3,8 @@
 Costs are skewed and useless architectures lie far off, so each objective is seen on scales that compress its bad end,
 and as it is. No scale suits all: logarithms sharpen the good end, yet make a collapsed architecture look like a gamble.
 So each is judged by its left-out predictions in the objective's own unit, in which hypervolume is counted too, mostly
-of points near the front [Yao2018, stacking; Gneiting2007, scores].
+of points near the front [Yao2018, stacking; Gneiting2007, scores]. In continuous spaces, where objectives may be smooth
+or not, two kernels on each scale are judged in the same way.
 """
 
 from __future__ import annotations
@@ -112,23 +113,31 @@ class View:
 
 
 def fit(
-    groups: process.Groups, sums: process.Groups, features: Array, values: Array, importance: Array
+    groups: process.Groups,
+    sums: process.Groups,
+    features: Array,
+    values: Array,
+    importance: Array,
+    *,
+    continuous: bool = False,
 ) -> tuple[View, ...]:
     """Views of values (n,) at features (n, width) that predict well what they are not told.
 
     Shares follow the left-out error, in which each point counts by its importance (n,); negligible views are dropped.
+    In a continuous space Matern kernels compete, too.
     """
+    kinds = [(power, matern) for power in POWERS for matern in ((False, True) if continuous else (False,))]
     kernels, errors = [], []
-    for power in POWERS:
+    for power, matern in kinds:
         scale = Scale.of(values, power)
         targets = scale.forward(values)
-        kernels.append(process.fit(groups, sums, features, targets))
+        kernels.append(process.fit(groups, sums, features, targets, matern=matern))
         left_out = process.condition(kernels[-1], features, targets).left_out()
         errors.append(max(float(score(values, *outlook(scale, *left_out)) @ importance), 1e-300))
     shares = (min(errors) / np.array(errors)) ** SHARPNESS
     shares /= shares.sum()
-    kept = [i for i in range(len(POWERS)) if shares[i] > SMALLEST_SHARE]
-    return tuple(View(power=POWERS[i], kernel=kernels[i], share=float(shares[i])) for i in kept)
+    kept = [i for i in range(len(kinds)) if shares[i] > SMALLEST_SHARE]
+    return tuple(View(power=kinds[i][0], kernel=kernels[i], share=float(shares[i])) for i in kept)
 
 
 def condition(views: Sequence[View], features: Array, values: Array) -> Surrogate:
