@@ -165,8 +165,8 @@ LINES: tuple[tuple[str, int, int, Sequence[float], tuple[str, ...], bool], ...] 
     ("wfg4", 8, 2, WFG[:2], ("", "unordered", "mixed"), False),
     ("wfg9", 8, 2, WFG[:2], ("", "unordered"), False),
     ("zdt3", 10, 2, (1.1, 7.0), ("", "unordered"), True),
-    ("wfg2", 8, 3, WFG, ("", "unordered"), True),
-    ("wfg5", 8, 3, WFG, ("", "unordered", "mixed"), True),
+    ("wfg2", 8, 3, WFG, ("", "unordered"), False),
+    ("wfg5", 8, 3, WFG, ("", "unordered", "mixed"), False),
     ("c2dtlz2", 8, 3, (2.0, 2.0, 2.0), ("",), True),
 )
 """pymoo's name, dimensions, objectives, reference point, shapes, and whether it was held out."""
