@@ -39,7 +39,7 @@ class Problem:
     ideal: Array
     """(m,), at or below the best value of each objective."""
     held_out: bool
-    """Whether the defaults of `predictor` were settled without a look at it."""
+    """Whether no variant of `predictor` was tried on it before the defaults were settled."""
     base: Any
     """pymoo's problem."""
     places: tuple[Callable[[Any], float], ...]

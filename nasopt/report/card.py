@@ -11,6 +11,8 @@ from nasopt.report.markup import plain
 from nasopt.report.notation import figure_text, network_text, origin
 from nasopt.report.view import StudyView, TrialView
 
+_EIGHT_BITS = (0.0, 255.0)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
@@ -27,7 +29,7 @@ class Deployment:
     """An input leaves at the little head when its router score is at least tau."""
     opset: int
     """Of the routed graph."""
-    pixel_range: tuple[float, float] = (0.0, 255.0)
+    pixel_range: tuple[float, float] = _EIGHT_BITS
     """Values of the files that became 0 and 255."""
     tried: Mapping[str, str] = field(default_factory=dict)
     """Runtimes that took the routed graph when it was exported, with their version, and what came of it."""
@@ -122,7 +124,7 @@ def _usage(deployed: Deployment) -> list[str]:
         "",
         "```python",
         *_EXAMPLE.format(
-            opened=_OPENED if deployed.pixel_range == (0.0, 255.0) else _DEEP.format(*deployed.pixel_range),
+            opened=_OPENED if deployed.pixel_range == _EIGHT_BITS else _DEEP.format(*deployed.pixel_range),
             mode={1: '"L"', 3: '"RGB"'}.get(deployed.channels, '"RGB"'),
             side=side,
             mean=list(deployed.mean),
@@ -134,7 +136,7 @@ def _usage(deployed: Deployment) -> list[str]:
 
 def _levels(low: float, high: float) -> list[str]:
     """How the values of a file become 0 to 255."""
-    if (low, high) == (0.0, 255.0):
+    if (low, high) == _EIGHT_BITS:
         return [
             "- Pixels go from 0 to 255. Images with another range are spread to it first (16 bits: divided by 257;",
             "  scikit-learn's digits, 0 to 16: times 255 / 16).",

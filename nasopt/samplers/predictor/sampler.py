@@ -30,7 +30,7 @@ from nasopt.samplers.starting import first_points
 from nasopt.samplers.threads import one_thread
 
 STARTUP = 16
-"""Complete trials before the surrogates take over. With 10, fronts of which only a part had been met stayed so."""
+"""Complete trials before the surrogates take over."""
 OFTEN, SELDOM = 5, 20
 """The surrogates are fitted anew after a twelfth of the trials, but within these numbers."""
 REMEMBERED = 4
@@ -71,9 +71,9 @@ class PredictorSampler(BreedingSampler):
         seed: int | None = None,
         search_space: Mapping[str, BaseDistribution] | None = None,
     ) -> None:
-        super().__init__(population_size=options.startup or STARTUP, seed=seed, search_space=search_space)
-        self._options = options
         self._startup = options.startup or STARTUP
+        super().__init__(population_size=self._startup, seed=seed, search_space=search_space)
+        self._options = options
         self._seed = int(self._rng.integers(2**31))
 
     def reseed_rng(self) -> None:
