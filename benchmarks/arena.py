@@ -192,10 +192,10 @@ def write(cases: list[Problem], samplers: list[str], runs: Runs, trials: int) ->
         "composed of Optuna's samplers. *unordered*: every other number became one of five names in a shuffled order.",
         "*mixed*: integers, logarithmic numbers and names, and one number that exists under one choice only.",
         "",
-        "Nearly thirty variants of `predictor` were tried on problems of the first list, the last few on the seeds that",
-        "are shown, and the best kept: its figures there favour it. No variant was tried on the second list, but one",
-        "that was dropped had been seen there, too. Columns rest on as many seeds as the last paragraph says, `botorch`",
-        "on few: differences of a hundredth or so are open.",
+        "Nearly thirty variants of `predictor` were tried on problems of the first list, the last few on the seeds",
+        "that are shown, and the best kept: its figures there favour it. No variant was tried on the second list, but",
+        "one that was dropped had been seen there, too. Columns rest on as many seeds as the last paragraph says,",
+        "`botorch` on few: differences of a hundredth or so are open.",
         "",
     ]
     for held, title in ((False, "Problems at which the defaults were settled"), (True, "Problems held out of that")):
