@@ -101,8 +101,10 @@ class Server:
         """Kill the server and whatever it has started, as a board that loses its power."""
         if self._process is None:
             return
+        # Halted first: a client that comes back at once would get a session that is not among those counted.
+        os.kill(self._process.pid, signal.SIGSTOP)
         family = psutil.Process(self._process.pid).children(recursive=True)
-        for process in [*family, self._process]:
+        for process in [self._process, *family]:
             try:
                 os.kill(process.pid, signal.SIGKILL)
             except ProcessLookupError:
