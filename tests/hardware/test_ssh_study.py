@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from tests.study.stand_in import StandIn, make_spec
 pytestmark = [pytest.mark.timed, pytest.mark.skipif(why_not() is not None, reason=str(why_not()))]
 
 PROTOCOL = TimingProtocol(warmup_runs=3, warmup_s=0, min_runs=10, min_s=0.6, max_s=1.0, drift_limit=9, tight_enough=9)
-LONG = PROTOCOL.model_copy(update={"min_s": 6.0, "max_s": 8.0})  # the server is killed well before its end
+LONG = replace(PROTOCOL, min_s=6.0, max_s=8.0)  # the server is killed well before its end
 
 
 @pytest.fixture
