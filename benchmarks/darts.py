@@ -28,9 +28,9 @@ from optuna.distributions import CategoricalDistribution
 from nasopt import plugins
 from nasopt.cache import Cache
 from nasopt.database import open_storage
-from nasopt.models import count
-from nasopt.prior import ArchitecturePrior
+from nasopt.networks import count
 from nasopt.problems.big_little import BigLittleProblem
+from nasopt.records.prior import ArchitecturePrior
 from nasopt.report import StudyView, load_view
 from nasopt.report.hypervolume import hypervolume
 from nasopt.spec.study import StudySpec

@@ -23,11 +23,11 @@ import torch
 from torch import Tensor
 from torch.profiler import ProfilerActivity, profile, record_function
 
-from nasopt.models import Supernet, depthwise
-from nasopt.models.geometry import cropped
+from nasopt.networks import Supernet, depthwise
+from nasopt.networks.geometry import cropped
 from nasopt.space import BigLittleSpace
 from nasopt.spec.study import load_spec
-from nasopt.training.step import accumulate, choose
+from nasopt.training.sandwich import accumulate, choose
 
 STUDIES = Path(__file__).parent.parent / "studies"
 MARK = "depthwise weight gradient"
@@ -84,7 +84,7 @@ def steps(name: str, count: int) -> None:
 def as_before() -> Iterator[None]:
     """Whole kernels, and oneDNN's own weight gradients."""
     with (
-        patch("nasopt.models.geometry.cropped", lambda kernel, side: kernel),
+        patch("nasopt.networks.geometry.cropped", lambda kernel, side: kernel),
         patch.object(depthwise, "_slow", lambda *_: False),
     ):
         yield
@@ -101,7 +101,7 @@ def share(step: Callable[[int], None], count: int, *, before: bool) -> float:
             return own(x, upstream, kernel, stride)
 
     with (
-        patch("nasopt.models.geometry.cropped", (lambda kernel, side: kernel) if before else cropped),
+        patch("nasopt.networks.geometry.cropped", (lambda kernel, side: kernel) if before else cropped),
         patch.object(depthwise, "_slow", lambda *_: True),
         patch.object(depthwise, "weight_gradient", marked),
     ):

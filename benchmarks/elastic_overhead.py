@@ -23,11 +23,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from nasopt.models import SubNetwork, Supernet, extract_path
+from nasopt.networks import SubNetwork, Supernet, extract_path
 from nasopt.records import Architecture, NetworkLayout
 from nasopt.spec.training import SupernetSpec
 from nasopt.training.losses import distillation
-from nasopt.training.step import accumulate, choose
+from nasopt.training.sandwich import accumulate, choose
 
 LAYOUT = NetworkLayout(
     in_channels=3,

@@ -19,8 +19,8 @@ import torch
 
 from nasopt.export import compose_routed, export_easy, export_hard, set_tau
 from nasopt.hardware import backend_for, device_lock, fingerprint, load_profile
-from nasopt.hardware.onnx_backend import OnnxRuntimeBackend
-from nasopt.models import build, count
+from nasopt.hardware.backends.onnx_runtime import OnnxRuntimeBackend
+from nasopt.networks import build, count
 from nasopt.records import Candidate, LossWeights, Measurement, NetworkLayout, RouterKind, StageChoice, TimingProtocol
 
 LOSS = LossWeights(alpha=1, beta=1, gamma=0, lambda_=0, temperature=2, eta=0)

@@ -22,11 +22,12 @@ import onnxruntime
 from precision_operators import larger_networks, time_by_operator
 
 from nasopt.cache import Cache
+from nasopt.data import load_data
 from nasopt.evaluation import EvaluationContext
 from nasopt.evaluation.conversion import obtain_scored, predict_graphs, stored_graphs
 from nasopt.evaluation.pairs import obtain_pair
 from nasopt.hardware import Backend, backend_for, device_lock, load_profile, measure_all
-from nasopt.models import count
+from nasopt.networks import count
 from nasopt.records import ArtifactNames, Candidate, Cost, Interval, Precision, StageChoice, TimingProtocol
 from nasopt.routing.costs import PathCosts, expected
 from nasopt.routing.decisions import decide, route
@@ -35,7 +36,7 @@ from nasopt.space import BigLittleSpace
 from nasopt.spec.data import DataSpec
 from nasopt.spec.space import SpaceSpec
 from nasopt.spec.training import TrainingSpec
-from nasopt.training import Predictions, load_data, train_supernet
+from nasopt.training import Predictions, train_supernet
 
 VERSIONS: tuple[tuple[str, Precision, bool], ...] = (
     ("fp32", "fp32", False),

@@ -14,7 +14,7 @@ import torch
 
 from nasopt.export import export_hard, observe_ranges, to_fp16, to_int8
 from nasopt.hardware import Backend, device_lock, measure_all
-from nasopt.models import build, count
+from nasopt.networks import build, count
 from nasopt.records import Candidate, ExportedModel, LossWeights, NetworkLayout, StageChoice, TimingProtocol
 from nasopt.spec.training import QuantizationSpec
 

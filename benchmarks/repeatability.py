@@ -30,12 +30,12 @@ from scipy.stats import kendalltau
 
 from nasopt.database import quiet_optuna
 from nasopt.export import export_easy, export_hard
+from nasopt.graphs.describe import describe
 from nasopt.hardware import backend_for, device_lock, fingerprint, load_profile, measure_all
-from nasopt.hardware.onnx_backend import OnnxRuntimeBackend
-from nasopt.hardware.structure import describe
-from nasopt.hardware.timing import time_interleaved
-from nasopt.models import RoutedNetwork, build
-from nasopt.models import count as count_of
+from nasopt.hardware.backends.onnx_runtime import OnnxRuntimeBackend
+from nasopt.hardware.timing.summary import time_interleaved
+from nasopt.networks import RoutedNetwork, build
+from nasopt.networks import count as count_of
 from nasopt.records import ExportedModel, NetworkLayout, TimingProtocol
 from nasopt.space import BigLittleSpace
 from nasopt.spec.space import SpaceSpec

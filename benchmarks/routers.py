@@ -27,10 +27,11 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from nasopt.cache import Cache
+from nasopt.data import ImageData, load_data
 from nasopt.records import Candidate, LossWeights, NetworkLayout, RouterKind
 from nasopt.spec.data import AugmentSpec, DataSpec
 from nasopt.spec.training import CotrainSpec, SupernetSpec, TrainingSpec
-from nasopt.training import ImageData, Predictions, TrainedSupernet, cotrain, load_data, predict, train_supernet
+from nasopt.training import Predictions, TrainedSupernet, cotrain, predict, train_supernet
 from nasopt.training.shrinking import draw
 
 KINDS: tuple[RouterKind, ...] = ("confidence", "learned", "difficulty")

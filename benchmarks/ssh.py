@@ -25,8 +25,8 @@ import onnxruntime
 sys.path.insert(0, str(Path(__file__).parent.parent))  # the server of the tests
 
 from nasopt.hardware import backend_for, device_lock, fingerprint, load_profile
-from nasopt.hardware.backends import Backend
-from nasopt.hardware.ssh.backend import SshBackend
+from nasopt.hardware.backends.base import Backend
+from nasopt.hardware.backends.ssh.backend import SshBackend
 from nasopt.records import ExportedModel, Latency, TimingProtocol
 from nasopt.spec.device import DeviceProfile
 from nasopt.testing import graphs

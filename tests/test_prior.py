@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nasopt.errors import UsageError
-from nasopt.prior import ArchitecturePrior, read_prior
+from nasopt.records.prior import ArchitecturePrior, read_prior
 
 
 def tables(rows: int, choices: int) -> st.SearchStrategy[list[list[float]]]:

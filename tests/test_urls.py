@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import make_url
 
-from nasopt import database, urls
-from nasopt.commands import command
+from nasopt import database
+from nasopt.database import urls
 from nasopt.errors import UsageError
+from nasopt.text.commands import command
 
 
 @pytest.fixture(autouse=True)

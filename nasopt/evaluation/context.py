@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nasopt.cache import Cache
+from nasopt.data import ImageData
 from nasopt.hardware import Backend
 from nasopt.records import NetworkLayout, TimingProtocol
 from nasopt.spec.device import DeviceProfile
 from nasopt.spec.training import TrainingSpec
-from nasopt.training import ImageData, TrainedSupernet
+from nasopt.training import TrainedSupernet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

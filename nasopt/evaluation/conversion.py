@@ -15,6 +15,7 @@ import onnxruntime
 import torch
 
 from nasopt.cache import content_key
+from nasopt.data import ImageData
 from nasopt.errors import CacheError, ExportError
 from nasopt.evaluation.context import EvaluationContext
 from nasopt.evaluation.pairs import PARITY_IMAGES, TrainedPair, load_network
@@ -29,9 +30,9 @@ from nasopt.export import (
     to_fp16,
     to_int8,
 )
-from nasopt.models import RoutedNetwork
+from nasopt.networks import RoutedNetwork
 from nasopt.records import ArtifactNames, Candidate, ExportedModel
-from nasopt.training import ImageData, Predictions
+from nasopt.training import Predictions
 from nasopt.training.checkpoint import load_state, save_state
 
 RECIPE = 1

@@ -16,8 +16,8 @@ from nasopt.cache import Cache, content_key
 from nasopt.evaluation.context import CostContext, Device
 from nasopt.export import export_easy, export_hard, observe_ranges, to_fp16, to_int8
 from nasopt.hardware import device_lock, measure_all
-from nasopt.models import RoutedNetwork, build, plan
-from nasopt.models.geometry import stem_side
+from nasopt.networks import RoutedNetwork, build, plan
+from nasopt.networks.geometry import stem_side
 from nasopt.records import Candidate, Energy, ExportedModel, Latency, Measurement, NetworkLayout
 from nasopt.spec.training import QuantizationSpec
 

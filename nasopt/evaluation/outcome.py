@@ -16,7 +16,7 @@ from nasopt.evaluation.context import CostContext, Device, EvaluationContext
 from nasopt.evaluation.conversion import ScoredPair, obtain_scored
 from nasopt.evaluation.measuring import Graph, obtain_measurements
 from nasopt.evaluation.pairs import obtain_pair
-from nasopt.models import count
+from nasopt.networks import count
 from nasopt.records import ArtifactNames, Candidate, Cost, Inspection, Interval, Measurement, NetworkLayout, Outcome
 from nasopt.routing import costs as routed_costs
 from nasopt.routing.costs import PathCosts

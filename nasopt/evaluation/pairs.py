@@ -19,8 +19,8 @@ from nasopt.cache import Cache
 from nasopt.errors import CacheError, DivergedError
 from nasopt.evaluation.context import EvaluationContext
 from nasopt.export import Parity, check_parity, compose_routed, export_easy, export_hard
-from nasopt.models import RoutedNetwork, build
-from nasopt.models.elastic import centre
+from nasopt.networks import RoutedNetwork, build
+from nasopt.networks.elastic import centre
 from nasopt.records import Candidate, NetworkLayout
 from nasopt.training import CotrainProgress, Predictions, cotrain, pair_key, predict
 from nasopt.training.checkpoint import Checkpoint, checksum, load_state, save_state

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from nasopt.data import ImageData
 from nasopt.errors import DataError
 from nasopt.evaluation.conversion import predict_graphs, stored_graphs
 from nasopt.evaluation.pairs import load_network
 from nasopt.records import ArtifactNames, Candidate
 from nasopt.routing.statistics import routed_quality
-from nasopt.training import ImageData, Predictions, predict
+from nasopt.training import Predictions, predict
 
 
 def score_test(files: Mapping[str, Path], data: ImageData, candidate: Candidate) -> dict[str, float]:

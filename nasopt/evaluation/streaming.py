@@ -8,13 +8,13 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from nasopt.data import ImageData
 from nasopt.evaluation.context import Device
 from nasopt.evaluation.conversion import stored_graphs
 from nasopt.export import compose_routed
 from nasopt.hardware import RoutedGraphs, TimesStreams, device_lock
 from nasopt.records import Candidate
-from nasopt.streams import RoutedStream
-from nasopt.training import ImageData
+from nasopt.records.stream import RoutedStream
 
 _IMAGES = 1000
 _PIXELS = 32_000_000

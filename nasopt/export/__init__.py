@@ -7,12 +7,13 @@ with torch 2.15 on a little and a big MBConv path of 9 and 48 convolutions, the 
 """
 
 from nasopt.export.parity import Parity, check_assembled, check_parity
-from nasopt.export.precision import observe_ranges, to_fp16, to_int8
-from nasopt.export.routed import TAU, compose_routed, export_easy, export_hard, set_tau
-from nasopt.export.running import Runner
+from nasopt.export.segments import export_easy, export_hard
 from nasopt.export.trying import try_runtimes
-from nasopt.hardware.structure import describe
-from nasopt.hardware.structure_hash import structure_hash
+from nasopt.graphs.describe import describe
+from nasopt.graphs.precision import observe_ranges, to_fp16, to_int8
+from nasopt.graphs.routed import TAU, compose_routed, set_tau
+from nasopt.graphs.running import Runner
+from nasopt.graphs.structure_hash import structure_hash
 
 __all__ = [
     "TAU",

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from nasopt.errors import ParityError
-from nasopt.export.running import Array, run
+from nasopt.graphs.running import Array, run
 from nasopt.records import ExportedModel
 
 TOLERANCE = 1e-4

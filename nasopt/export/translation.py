@@ -12,10 +12,10 @@ from onnx import helper
 from torch import Tensor, nn
 
 from nasopt.errors import ExportError
-from nasopt.export.graph import GraphWriter, float_value, make_model
 from nasopt.export.layers import batch_norm_arguments
 from nasopt.export.operators import TRANSLATIONS
 from nasopt.export.recording import Operation, Recording, Ref
+from nasopt.graphs.model import GraphWriter, float_value, make_model
 
 _NORMS = frozenset({"native_batch_norm", "_native_batch_norm_legit_no_training", "cudnn_batch_norm", "batch_norm"})
 _CONVOLUTIONS = frozenset({"convolution", "conv2d"})

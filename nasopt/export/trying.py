@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nasopt.export.running import Array
+from nasopt.graphs.running import Array
 from nasopt.records import ExportedModel
 
 TOLERANCE = 1e-3

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from optuna.distributions import BaseDistribution
 
-from nasopt.prior import ArchitecturePrior
 from nasopt.records import Inspection, Outcome
-from nasopt.streams import RoutedStream
+from nasopt.records.prior import ArchitecturePrior
+from nasopt.records.stream import RoutedStream
 
 if TYPE_CHECKING:
     from nasopt.evaluation import DeviceCosts

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nasopt.cache import Cache
+from nasopt.data import load_data
 from nasopt.errors import UsageError
 from nasopt.evaluation import (
     LITTLE_LIGHTER,
@@ -22,13 +23,13 @@ from nasopt.evaluation import (
     time_streams,
 )
 from nasopt.hardware import backend_for, load_profile, profile_with, refuse_precision
-from nasopt.metrics import split_metric
-from nasopt.prior import ArchitecturePrior
 from nasopt.records import Inspection, Outcome, Precision, StudyKeys
+from nasopt.records.metrics import split_metric
+from nasopt.records.prior import ArchitecturePrior
+from nasopt.records.stream import RoutedStream
 from nasopt.space import BigLittleSpace
 from nasopt.spec.study import StudySpec
-from nasopt.streams import RoutedStream
-from nasopt.training import RelaxationTask, RoleChoices, TrainedSupernet, load_data, train_prior, train_supernet
+from nasopt.training import RelaxationTask, RoleChoices, TrainedSupernet, train_prior, train_supernet
 from nasopt.training.preferences import against_nature
 from nasopt.training.relaxation import ROLES
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nasopt.magnitude import LARGEST, places
+from nasopt.statistics.magnitude import LARGEST, places
 
 Array = npt.NDArray[np.float64]
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from nasopt.metrics import METRICS, split_metric
+from nasopt.records.metrics import METRICS, split_metric
 from nasopt.report.markup import plain
 from nasopt.report.notation import figure_text, network_text, origin
 from nasopt.report.view import StudyView, TrialView

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from nasopt.errors import UsageError
-from nasopt.metrics import DEVICE_METRICS, split_metric
+from nasopt.records.metrics import DEVICE_METRICS, split_metric
 from nasopt.report.view import StudyView
 
 

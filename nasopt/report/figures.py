@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
-from nasopt.metrics import split_metric
+from nasopt.records.metrics import split_metric
 from nasopt.report.hypervolume import history, whole_of
 from nasopt.report.importance import Importances
 from nasopt.report.notation import COUNTED, heading, origin, scaled

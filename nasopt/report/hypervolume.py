@@ -8,9 +8,9 @@ from typing import Literal
 import numpy as np
 
 from nasopt.errors import UsageError
-from nasopt.magnitude import LARGEST, unit_of
 from nasopt.report.view import Array, StudyView, TrialView
 from nasopt.report.yardstick import Yardstick, yardstick
+from nasopt.statistics.magnitude import LARGEST, unit_of
 
 Budget = Literal["trials", "seconds", "wall"]
 """Trained and measured trials; seconds charged, as if no cache had answered; seconds by the clock."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from html import escape as escape_html
 from typing import TypeAlias
 
-from nasopt.printable import one_line, printable
+from nasopt.text.printable import one_line, printable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,8 +8,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from nasopt.metrics import split_metric
 from nasopt.records import Architecture, Interval, Provenance
+from nasopt.records.metrics import split_metric
 from nasopt.report.view import SHARES, StudyView, TrialView, metric_of
 from nasopt.spec.space import SpaceSpec
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nasopt.errors import UsageError
-from nasopt.metrics import DEVICE_METRICS, split_metric
 from nasopt.records import Cost, Interval, StudyKeys
+from nasopt.records.metrics import DEVICE_METRICS, split_metric
 
 if TYPE_CHECKING:
     from nasopt.report.view import StudyView, TrialView

@@ -12,8 +12,8 @@ from rich.markup import escape
 from rich.text import Text
 
 from nasopt.errors import UsageError
-from nasopt.metrics import split_metric
 from nasopt.records import Cost, Interval
+from nasopt.records.metrics import split_metric
 from nasopt.report.markup import Block, Grid, Paragraph, Picture
 from nasopt.report.notation import figure_text, heading, scaled, short_name, show
 from nasopt.report.recosted import (

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from nasopt.database import redact
 from nasopt.errors import FigureError, UsageError
-from nasopt.metrics import METRICS, split_metric
+from nasopt.records.metrics import METRICS, split_metric
 from nasopt.report.cost import hours, search_cost
 from nasopt.report.figures import (
     history_figure,

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from nasopt.errors import UsageError
-from nasopt.metrics import METRICS, split_metric
 from nasopt.records import Interval
+from nasopt.records.metrics import METRICS, split_metric
 from nasopt.report.interval import overlap
 from nasopt.report.view import StudyView, TrialView, metric_of
 

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 from rich.console import RenderableType
 from rich.markup import escape
 
-from nasopt.commands import about
 from nasopt.records import Interval
+from nasopt.records.stream import TOLERANCE, RoutedStream
 from nasopt.report.markup import Block, Grid, Paragraph
 from nasopt.report.notation import relative, significant
 from nasopt.report.tables import bare_table
 from nasopt.report.view import StudyView
-from nasopt.streams import TOLERANCE, RoutedStream
+from nasopt.text.commands import about
 
 _LEGEND = (
     "Stream: images of the validation split in order, at batch 1, the router deciding on each; time of one image. "

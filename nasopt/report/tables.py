@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from nasopt.metrics import METRICS, split_metric
+from nasopt.records.metrics import METRICS, split_metric
 from nasopt.report.cost import hours, search_cost
 from nasopt.report.notation import figure_text, is_modelled, level, network_text, origin, short_name, show
 from nasopt.report.portfolio import proposers

@@ -19,7 +19,7 @@ from matplotlib.text import Text
 from matplotlib.ticker import EngFormatter, FixedFormatter, FuncFormatter, LogLocator, NullFormatter
 
 from nasopt.errors import FigureError
-from nasopt.printable import printable
+from nasopt.text.printable import printable
 
 _DRAWABLE = 1e100
 """Ticks of longer axes overflow."""

@@ -14,12 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from nasopt.errors import DatabaseError, NasoptError, StudyNotFoundError, UsageError
-from nasopt.metrics import DEVICE_METRICS, METRICS, Metric, split_metric
 from nasopt.records import Cost, Interval, Outcome, Provenance, StudyKeys, TrialKeys
+from nasopt.records.metrics import DEVICE_METRICS, METRICS, Metric, split_metric
+from nasopt.records.stream import RoutedStream, stored_streams
 from nasopt.report.interval import wilson
 from nasopt.report.recosted import Recosted, stored_recosted
 from nasopt.report.stored import first_line, study_records, trials_of
-from nasopt.streams import RoutedStream, stored_streams
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution

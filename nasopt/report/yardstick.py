@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nasopt.magnitude import beyond, places
 from nasopt.report.view import Array, StudyView
+from nasopt.statistics.magnitude import beyond, places
 
 SCALED_REFERENCE = 1.1
 """The point up to which hypervolume counts, on objectives scaled by the true front's ideal (0) and nadir (1)."""

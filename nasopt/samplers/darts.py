@@ -20,10 +20,10 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 
 from nasopt.errors import UsageError
-from nasopt.prior import ArchitecturePrior, read_prior
-from nasopt.samplers.breeding import BreedingSampler, check_integer, check_share, read_options
-from nasopt.samplers.encoding import Array, Axis, Encoding
+from nasopt.records.prior import ArchitecturePrior, read_prior
 from nasopt.samplers.history import History
+from nasopt.samplers.stateless import BreedingSampler, check_integer, check_share, read_options
+from nasopt.space.encoding import Array, Axis, Encoding
 
 BINS = 8
 """Parts of a range that is continuous or has more values than `COUNTED`."""

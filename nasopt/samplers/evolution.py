@@ -16,7 +16,8 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 
 from nasopt.errors import UsageError
-from nasopt.samplers.breeding import (
+from nasopt.samplers.history import History
+from nasopt.samplers.stateless import (
     BreedingSampler,
     check_integer,
     check_numbers,
@@ -24,8 +25,7 @@ from nasopt.samplers.breeding import (
     population_for,
     read_options,
 )
-from nasopt.samplers.encoding import Array, Axis, Encoding
-from nasopt.samplers.history import History
+from nasopt.space.encoding import Array, Axis, Encoding
 
 STEP = 0.2
 """Standard deviation of a mutation on a number, as a share of its range."""

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from optuna import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from nasopt.magnitude import column_units
-from nasopt.samplers.encoding import Array, Encoding, Key, key_of
 from nasopt.samplers.lost import losses_of, teaches
+from nasopt.space.encoding import Array, Encoding, Key, key_of
+from nasopt.statistics.magnitude import column_units
 
 _FARTHEST = 1e9
 """So many times the front's span away, losses are equally useless; squares of what is farther could overflow."""

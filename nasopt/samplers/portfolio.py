@@ -15,12 +15,12 @@ from optuna.trial import FrozenTrial, TrialState
 
 from nasopt.errors import UsageError
 from nasopt.records import TrialKeys
-from nasopt.samplers.breeding import check_integer, check_share, read_options
 from nasopt.samplers.history import read_trials
 from nasopt.samplers.lost import StudyWithLost
 from nasopt.samplers.portfolio_credit import choose, proposer, standing
 from nasopt.samplers.portfolio_members import Member, make_members, read_members, requirements
 from nasopt.samplers.portfolio_novelty import unseen
+from nasopt.samplers.stateless import check_integer, check_share, read_options
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

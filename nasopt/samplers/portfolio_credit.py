@@ -15,8 +15,8 @@ from optuna import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from nasopt.records import TrialKeys
-from nasopt.samplers.encoding import Array, Encoding
 from nasopt.samplers.history import History, Point, history_of
+from nasopt.space.encoding import Array, Encoding
 
 MARGIN = 1.1
 """Reference point of the contributions in every objective, where the front spans 0 to 1."""

@@ -13,7 +13,7 @@ from optuna.samplers import BaseSampler
 
 from nasopt import plugins
 from nasopt.errors import UnknownPluginError, UsageError
-from nasopt.samplers.calling import call_factory
+from nasopt.samplers.factory import call_factory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

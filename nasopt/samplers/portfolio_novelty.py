@@ -11,10 +11,10 @@ from optuna import Study
 from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState
 
-from nasopt.samplers.breeding import BreedingSampler
-from nasopt.samplers.encoding import Array, Encoding, digest
 from nasopt.samplers.evolution import step
 from nasopt.samplers.history import PROPOSAL, History, announced, params_of, read_trials
+from nasopt.samplers.stateless import BreedingSampler
+from nasopt.space.encoding import Array, Encoding, digest
 
 CHANGED_ALIKE = 20
 """So many mutants change one parameter, as many more two, and so on."""

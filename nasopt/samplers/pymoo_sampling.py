@@ -22,10 +22,10 @@ from pymoo.operators.mutation.rm import ChoiceRandomMutation
 from pymoo.operators.repair.rounding import RoundingRepair
 from pymoo.operators.survival.rank_and_crowding.metrics import get_crowding_function
 
-from nasopt.samplers.breeding import BreedingSampler
-from nasopt.samplers.encoding import Array, Encoding
 from nasopt.samplers.history import History
 from nasopt.samplers.pymoo import PymooOptions
+from nasopt.samplers.stateless import BreedingSampler
+from nasopt.space.encoding import Array, Encoding
 
 Config.warnings["not_compiled"] = False  # pymoo prints it to the terminal in the middle of a study
 

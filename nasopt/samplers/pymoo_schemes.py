@@ -33,9 +33,9 @@ from pymoo.operators.selection.tournament import TournamentSelection
 from pymoo.operators.survival.rank_and_crowding import RankAndCrowding
 from pymoo.util.ref_dirs import get_reference_directions
 
-from nasopt.samplers.encoding import Array
 from nasopt.samplers.pymoo import MoeadOptions, PymooOptions
 from nasopt.samplers.pymoo_sampling import Scheme
+from nasopt.space.encoding import Array
 
 Tournament = Callable[..., NDArray[np.int_]]
 

@@ -14,8 +14,9 @@ from pydantic import (
     model_validator,
 )
 
-from nasopt import plugins, shipped
+from nasopt import plugins
 from nasopt.records import TimingProtocol
+from nasopt.spec import shipped
 from nasopt.spec.base import Number, Section, Whole, one_of
 
 

@@ -13,7 +13,7 @@ from nasopt import plugins
 from nasopt.cache import content_key
 from nasopt.database import shown, watch_for
 from nasopt.errors import SpecError
-from nasopt.metrics import DEVICE_METRICS, METRICS, split_metric
+from nasopt.records.metrics import DEVICE_METRICS, METRICS, split_metric
 from nasopt.spec import yaml
 from nasopt.spec.base import KeyPath, Number, Section, Whole, located, one_of
 from nasopt.spec.data import DATA_SETS, DataSpec

@@ -14,9 +14,9 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from nasopt.commands import command
 from nasopt.errors import SpecError
 from nasopt.spec.base import KeyPath
+from nasopt.text.commands import command
 
 Model = TypeVar("Model", bound=BaseModel)
 

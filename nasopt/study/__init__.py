@@ -7,24 +7,24 @@ from typing import TYPE_CHECKING
 from nasopt import lazy
 
 if TYPE_CHECKING:
-    from nasopt.study.completing import complete_contest as complete_contest
-    from nasopt.study.completing import complete_front as complete_front
     from nasopt.study.contest import ContestResult as ContestResult
     from nasopt.study.contest import run_contest as run_contest
     from nasopt.study.contest import run_file as run_file
     from nasopt.study.exporting import ExportedFiles as ExportedFiles
     from nasopt.study.exporting import export as export
-    from nasopt.study.locating import find_studies as find_studies
-    from nasopt.study.locating import find_study as find_study
-    from nasopt.study.locating import find_views as find_views
-    from nasopt.study.locating import open_contest as open_contest
-    from nasopt.study.opening import Study as Study
-    from nasopt.study.opening import open_study as open_study
+    from nasopt.study.finalize import complete_contest as complete_contest
+    from nasopt.study.finalize import complete_front as complete_front
+    from nasopt.study.lookup import find_studies as find_studies
+    from nasopt.study.lookup import find_study as find_study
+    from nasopt.study.lookup import find_views as find_views
+    from nasopt.study.lookup import open_contest as open_contest
     from nasopt.study.recosting import confirm as confirm
     from nasopt.study.recosting import transfer as transfer
     from nasopt.study.running import RunResult as RunResult
     from nasopt.study.running import run as run
     from nasopt.study.scoring import score_front as score_front
+    from nasopt.study.store import Study as Study
+    from nasopt.study.store import open_study as open_study
     from nasopt.study.streaming import stream_front as stream_front
     from nasopt.study.streaming import stream_trial as stream_trial
     from nasopt.study.summary import result_json as result_json
@@ -36,16 +36,16 @@ _HOMES = {
     "ContestResult": "nasopt.study.contest",
     "ExportedFiles": "nasopt.study.exporting",
     "RunResult": "nasopt.study.running",
-    "Study": "nasopt.study.opening",
+    "Study": "nasopt.study.store",
     "Watcher": "nasopt.study.watching",
-    "complete_contest": "nasopt.study.completing",
-    "complete_front": "nasopt.study.completing",
+    "complete_contest": "nasopt.study.finalize",
+    "complete_front": "nasopt.study.finalize",
     "export": "nasopt.study.exporting",
-    "find_studies": "nasopt.study.locating",
-    "find_study": "nasopt.study.locating",
-    "find_views": "nasopt.study.locating",
-    "open_contest": "nasopt.study.locating",
-    "open_study": "nasopt.study.opening",
+    "find_studies": "nasopt.study.lookup",
+    "find_study": "nasopt.study.lookup",
+    "find_views": "nasopt.study.lookup",
+    "open_contest": "nasopt.study.lookup",
+    "open_study": "nasopt.study.store",
     "result_json": "nasopt.study.summary",
     "confirm": "nasopt.study.recosting",
     "transfer": "nasopt.study.recosting",

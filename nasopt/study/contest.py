@@ -26,7 +26,6 @@ from nasopt.spec.study import StudySpec
 from nasopt.study.claims import Claims, Tally
 from nasopt.study.cost import SearchCost
 from nasopt.study.events import CompetitorOut, ContestOpened, Listener, ignore
-from nasopt.study.opening import Study, create_or_resume
 from nasopt.study.running import (
     POLL_S,
     Filling,
@@ -39,6 +38,7 @@ from nasopt.study.running import (
     prepare,
     run,
 )
+from nasopt.study.store import Study, create_or_resume
 from nasopt.study.workers import Presence
 
 

@@ -11,18 +11,18 @@ from pathlib import Path
 import onnx
 import torch
 
-from nasopt.commands import about
 from nasopt.database import shown
 from nasopt.errors import CacheError, ExportError, StudyNotFoundError, UsageError
 from nasopt.evaluation import load_network
 from nasopt.export import compose_routed, describe, export_easy, export_hard, try_runtimes
-from nasopt.models import RoutedNetwork
+from nasopt.networks import RoutedNetwork
 from nasopt.records import ArtifactNames, ExportedModel
 from nasopt.report.card import Deployment, model_card
 from nasopt.report.view import StudyView, TrialView
 from nasopt.space import BigLittleSpace
-from nasopt.study.opening import Study
+from nasopt.study.store import Study
 from nasopt.study.trials import stored_files
+from nasopt.text.commands import about
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ import signal
 from types import FrameType
 from typing import Any, Self
 
-from nasopt.early import ENDING, importing
+from nasopt.study.early import ENDING, importing
 from nasopt.study.events import Event, Listener
 
 

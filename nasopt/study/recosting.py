@@ -16,7 +16,7 @@ from nasopt.report import TrialView
 from nasopt.report.notation import is_modelled
 from nasopt.report.recosted import CHUNK, Recosted, recosted_key
 from nasopt.spec.study import StudySpec
-from nasopt.study.opening import Study
+from nasopt.study.store import Study
 from nasopt.study.streaming import on_device
 
 Progress = Callable[[int, int], None]

@@ -37,9 +37,9 @@ from nasopt.study.events import (
     ignore,
 )
 from nasopt.study.foreign import seeing
-from nasopt.study.opening import Study, create_or_resume
-from nasopt.study.providing import check_requirements, provide
+from nasopt.study.requirements import check_requirements, provide
 from nasopt.study.sampling import build_sampler
+from nasopt.study.store import Study, create_or_resume
 from nasopt.study.trials import Verdict, judge, tell
 from nasopt.study.workers import Presence
 

@@ -13,7 +13,7 @@ from optuna.samplers import BaseSampler
 
 from nasopt import plugins
 from nasopt.errors import DatabaseError, LostTrialError, NasoptError, SamplerError
-from nasopt.samplers.calling import call_factory, first_line
+from nasopt.samplers.factory import call_factory, first_line
 from nasopt.spec.study import SamplerSpec
 
 log = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ def build_sampler(
 ) -> BaseSampler:
     """Call the sampler's factory with what its signature asks for: seed, search_space, trials (the budget).
 
-    `provided` is what it requires besides, see `study.providing`; empty before that is made.
+    `provided` is what it requires besides, see `study.requirements`; empty before that is made.
 
     Raises:
         UnknownPluginError: no sampler of that name.

@@ -8,7 +8,7 @@ from nasopt.errors import CacheError
 from nasopt.problems import Problem
 from nasopt.problems.opening import open_problem
 from nasopt.records import ArtifactNames, StudyKeys
-from nasopt.study.opening import Study
+from nasopt.study.store import Study
 from nasopt.study.trials import stored_files
 
 

@@ -10,10 +10,10 @@ from nasopt.hardware import fingerprint, load_profile
 from nasopt.problems import Problem, RunsOnDevices
 from nasopt.problems.opening import open_problem
 from nasopt.records import ArtifactNames, StudyKeys
+from nasopt.records.stream import RoutedStream
 from nasopt.report import TrialView
 from nasopt.spec.study import ObjectiveSpec, StudySpec
-from nasopt.streams import RoutedStream
-from nasopt.study.opening import Study
+from nasopt.study.store import Study
 from nasopt.study.trials import stored_files
 
 Progress = Callable[[int, int], None]

@@ -9,7 +9,6 @@ from typing import Any
 from rich.console import RenderableType
 from rich.text import Text
 
-from nasopt.commands import Call, hint, kept
 from nasopt.errors import UsageError
 from nasopt.report import (
     StudyView,
@@ -24,6 +23,7 @@ from nasopt.report import (
 )
 from nasopt.study.contest import ContestResult
 from nasopt.study.running import RunResult
+from nasopt.text.commands import Call, hint, kept
 
 
 def summarise(result: RunResult | ContestResult, call: Call) -> Iterator[RenderableType]:

@@ -13,11 +13,11 @@ from typing import Any, Protocol, Self
 
 from nasopt.database import expand, redact, sqlite_file
 from nasopt.errors import UsageError
-from nasopt.samplers.calling import first_line
+from nasopt.samplers.factory import first_line
 from nasopt.spec.contest import ContestSpec
 from nasopt.spec.study import StudyFile
 from nasopt.study.events import ContestOpened, Event, Listener, StudyOpened, TrialEnded
-from nasopt.study.opening import file_name
+from nasopt.study.store import file_name
 
 
 class Tracker(Protocol):

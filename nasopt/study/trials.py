@@ -34,8 +34,8 @@ from nasopt.records import Ended, Outcome, TrialKeys
 from nasopt.spec.study import StudySpec
 from nasopt.study.attributes import known_figures, outcome_text, scalar_attributes, write_attributes
 from nasopt.study.constraints import ConstraintSet
-from nasopt.study.opening import Study
 from nasopt.study.sampling import sampler_errors
+from nasopt.study.store import Study
 
 _ENDS: tuple[tuple[type[NasoptError], Ended], ...] = (
     (DivergedError, "diverged"),

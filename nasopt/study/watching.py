@@ -14,8 +14,7 @@ from rich.progress import TimeRemainingColumn as Remaining
 from rich.progress_bar import ProgressBar
 from rich.table import Column
 
-from nasopt.metrics import split_metric
-from nasopt.printable import printable
+from nasopt.records.metrics import split_metric
 from nasopt.study.events import (
     CompetitorOut,
     ContestOpened,
@@ -28,6 +27,7 @@ from nasopt.study.events import (
     TrialStarted,
     WaitingForOthers,
 )
+from nasopt.text.printable import printable
 
 _USUAL = ("accuracy", "exit_rate", "latency_ms", "energy_mj", "macs")
 """Figures that are shown of a trial beside its objectives."""

@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from nasopt.hardware.structure import describe
+from nasopt.graphs.describe import describe
 from nasopt.records import ExportedModel
 
 CLASSES = 10

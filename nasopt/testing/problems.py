@@ -14,9 +14,9 @@ import pytest
 from optuna.distributions import BaseDistribution, distribution_to_json, json_to_distribution
 from optuna.samplers import RandomSampler
 
-from nasopt.metrics import DEVICE_METRICS, METRICS, split_metric
 from nasopt.problems import Problem
 from nasopt.records import ArtifactNames, Inspection, Outcome, Provenance, StudyKeys
+from nasopt.records.metrics import DEVICE_METRICS, METRICS, split_metric
 
 Params = Mapping[str, Any]
 

@@ -26,7 +26,7 @@ from optuna.trial import TrialState
 
 from nasopt.database import open_storage
 from nasopt.errors import UsageError
-from nasopt.samplers.calling import call_factory
+from nasopt.samplers.factory import call_factory
 from nasopt.testing.sampler_problems import (
     GRID,
     LINE,

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import ClassVar
 
 from nasopt.cache import Cache, content_key
+from nasopt.data.images import ImageData
 from nasopt.errors import CacheError, DivergedError
-from nasopt.prior import ArchitecturePrior
+from nasopt.records.prior import ArchitecturePrior
 from nasopt.spec.training import RelaxationSpec, TrainingSpec
 from nasopt.training.bilevel import BilevelRun, RelaxationTask, alarms, begin, run_epoch, tables
 from nasopt.training.checkpoint import resume_state, save_state
 from nasopt.training.device import choose_device
-from nasopt.training.images import ImageData
 from nasopt.training.supernet import TrainedSupernet
 
 logger = logging.getLogger(__name__)

@@ -16,14 +16,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nasopt.models.elastic import Head
+from nasopt.data.augment import augment, mixed, seeded
+from nasopt.data.images import ImageData
+from nasopt.networks.elastic import Head
 from nasopt.records import Architecture, StageChoice
 from nasopt.spec.training import RelaxationSpec, TrainingSpec
-from nasopt.training.augment import augment, mixed, seeded
 from nasopt.training.block_costs import Predictor, tabulate
 from nasopt.training.checkpoint import optimizer_tensors, restore_optimizer
 from nasopt.training.device import choose_device
-from nasopt.training.images import ImageData
 from nasopt.training.preferences import PairTerms, Scale, preferences, relaxed_objective
 from nasopt.training.relaxation import (
     AXES,

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from nasopt.hardware.graph_cost import GraphCost, NodeCost
-from nasopt.models.counts import count_block
-from nasopt.models.elastic import Head
-from nasopt.models.geometry import BlockPlan, cropped, reduced, stem_side
+from nasopt.graphs.work import GraphCost, NodeCost
+from nasopt.networks.counts import count_block
+from nasopt.networks.elastic import Head
+from nasopt.networks.geometry import BlockPlan, cropped, reduced, stem_side
 from nasopt.records import NetworkLayout
 from nasopt.training.relaxation import Mixture, RoleChoices, stage_channels
 

@@ -14,15 +14,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from nasopt.cache import content_key
+from nasopt.data.augment import augment, seeded
+from nasopt.data.images import ImageData
 from nasopt.errors import DivergedError
-from nasopt.models import FittedRouter, RoutedNetwork, extract
+from nasopt.networks import FittedRouter, RoutedNetwork, extract
 from nasopt.records import Candidate, LossWeights
 from nasopt.spec.training import CotrainSpec, TrainingSpec
-from nasopt.training.augment import augment, seeded
 from nasopt.training.checkpoint import Checkpoint, optimizer_tensors, restore_optimizer
 from nasopt.training.device import autocast, choose_device
 from nasopt.training.fitting import fit_router
-from nasopt.training.images import ImageData
 from nasopt.training.losses import consistency, exit_targets, routing
 from nasopt.training.recalibration import calibration_batch, recalibrate
 from nasopt.training.supernet import TrainedSupernet, cosine, shuffled

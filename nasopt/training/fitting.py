@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from nasopt.models import FittedRouter, RoutedNetwork
+from nasopt.data.augment import augment
+from nasopt.data.images import ImageData
+from nasopt.networks import FittedRouter, RoutedNetwork
 from nasopt.spec.data import AugmentSpec
-from nasopt.training.augment import augment
-from nasopt.training.images import ImageData
 from nasopt.training.losses import exit_targets, routing
 
 VIEWS = (0.0, 0.5, 1.0, 1.5)

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nasopt.models import RoutedNetwork
-from nasopt.training.images import ImageData
+from nasopt.data.images import ImageData
+from nasopt.networks import RoutedNetwork
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from nasopt.metrics import METRICS, split_metric
-from nasopt.models.elastic import Head
+from nasopt.networks.elastic import Head
+from nasopt.records.metrics import METRICS, split_metric
 from nasopt.training.block_costs import RoleTable
 from nasopt.training.relaxation import Mixture
 

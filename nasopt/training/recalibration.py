@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from nasopt.training.augment import seeded
-from nasopt.training.images import ImageData
+from nasopt.data.augment import seeded
+from nasopt.data.images import ImageData
 
 IMAGES = 1024
 """One batch of this many training images is enough [Yu2019]."""

@@ -14,10 +14,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from nasopt.models import Supernet, scaled_channels
-from nasopt.models.depthwise import depthwise_conv2d
-from nasopt.models.elastic import ElasticBlock, ElasticDepthwise, Head, centre
-from nasopt.models.geometry import BlockPlan, cropped
+from nasopt.networks import Supernet, scaled_channels
+from nasopt.networks.depthwise import depthwise_conv2d
+from nasopt.networks.elastic import ElasticBlock, ElasticDepthwise, Head, centre
+from nasopt.networks.geometry import BlockPlan, cropped
 from nasopt.records import Architecture, NetworkLayout
 
 AXES = ("width", "depth", "kernel", "expansion")

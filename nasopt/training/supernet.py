@@ -14,17 +14,17 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from nasopt.cache import Cache, content_key
+from nasopt.data.augment import augment, mixed, seeded
+from nasopt.data.images import ImageData
 from nasopt.errors import CacheError, DivergedError
-from nasopt.models import Supernet
+from nasopt.networks import Supernet
 from nasopt.records import NetworkLayout
 from nasopt.spec.training import SupernetSpec, TrainingSpec
-from nasopt.training.augment import augment, mixed, seeded
 from nasopt.training.checkpoint import load_state, optimizer_tensors, restore_optimizer, resume_state, save_state
 from nasopt.training.device import choose_device
-from nasopt.training.images import ImageData
-from nasopt.training.sampled import sampled_accuracies
+from nasopt.training.sandwich import accumulate, choose
 from nasopt.training.shrinking import shrink
-from nasopt.training.step import accumulate, choose
+from nasopt.training.subnet_accuracy import sampled_accuracies
 
 logger = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from nasopt import cli
+from nasopt.cli import app as cli
 
 TINY = """\
 study:

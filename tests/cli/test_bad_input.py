@@ -417,7 +417,7 @@ def test_models_that_cannot_be_measured(nasopt: Nasopt, here: Path) -> None:
 
 
 def test_a_device_profile_with_a_mistake(nasopt: Nasopt, here: Path) -> None:
-    from nasopt.shipped import folder
+    from nasopt.spec.shipped import folder
 
     profile = (folder("hardware") / "jetson_nano.yaml").read_text()
     (here / "board.yaml").write_text(profile.replace("\nprecision:", "\nprecison:", 1))

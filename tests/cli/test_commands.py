@@ -18,9 +18,9 @@ import pytest
 from onnx import TensorProto, helper
 from PIL import Image
 
+from nasopt.data import load_data
+from nasopt.data.sources import SOURCES
 from nasopt.spec.data import DATA_SETS, DataSpec
-from nasopt.training import load_data
-from nasopt.training.sources import SOURCES
 
 from .conftest import Nasopt, Said
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from nasopt.commands import Call, about, command, hint
+from nasopt.text.commands import Call, about, command, hint
 
 from .conftest import Nasopt, Said
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from nasopt import urls
+from nasopt.database import urls
 
 from .conftest import Nasopt
 

@@ -14,8 +14,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from nasopt.arguments import console
-from nasopt.printable import one_line, printable
+from nasopt.cli.arguments import console
+from nasopt.text.printable import one_line, printable
 
 from .conftest import Nasopt, Said
 

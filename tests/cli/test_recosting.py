@@ -51,7 +51,7 @@ def test_other_conditions_are_taken_anew(nasopt: Nasopt, study: Path) -> None:
         told = content(nasopt("transfer", "tiny.yaml", "--device", "board.yaml", "--json"))
         return float(told["trials"][0]["there"]["latency_ms"]["value"])
 
-    from nasopt.shipped import folder
+    from nasopt.spec.shipped import folder
 
     profile = (folder("hardware") / "jetson_nano.yaml").read_text().replace("name: jetson_nano", "name: board")
     (study / "board.yaml").write_text(profile)

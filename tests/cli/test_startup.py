@@ -14,7 +14,7 @@ import pytest
 from optuna.storages._rdb.storage import RDBStorage
 
 from nasopt.database import open_storage
-from nasopt.schema import newest_schema
+from nasopt.database.schema import newest_schema
 
 ROOT = Path(__file__).parents[2]
 LOADED = """\

@@ -60,7 +60,7 @@ def test_a_report_times_the_front_once(nasopt: Nasopt, here: Path, monkeypatch: 
         raise AssertionError("the front was timed before")
 
     with monkeypatch.context() as patch:
-        patch.setattr("nasopt.hardware.local_backend.time_stream", again)
+        patch.setattr("nasopt.hardware.backends.local.time_stream", again)
         assert nasopt(*where).code == 0
     assert (here / "report-tiny/report.md").read_text() == written
     for file in (here / "tiny.db.nasopt/artifacts").iterdir():

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from nasopt.cache import Cache
+from nasopt.data import load_data
 from nasopt.evaluation import Device, EvaluationContext
 from nasopt.hardware import backend_for, load_profile
 from nasopt.records import Candidate
@@ -14,7 +15,7 @@ from nasopt.space import BigLittleSpace
 from nasopt.spec.data import DataSpec
 from nasopt.spec.space import SpaceSpec
 from nasopt.spec.training import TrainingSpec
-from nasopt.training import load_data, train_supernet
+from nasopt.training import train_supernet
 
 SPACE = SpaceSpec.model_validate(
     {"channels": [8, 12], "strides": [1, 2], "little": {"depth": [1, 2]}, "big": {"depth": [1, 2]}}

@@ -19,9 +19,9 @@ from nasopt.evaluation import LITTLE_LIGHTER, Device, EvaluationContext, evaluat
 from nasopt.evaluation.measuring import Graph, _file, obtain_measurements
 from nasopt.evaluation.pairs import obtain_pair
 from nasopt.hardware import backend_for, load_profile
-from nasopt.metrics import METRICS
-from nasopt.models import count
+from nasopt.networks import count
 from nasopt.records import ArtifactNames, Candidate, Outcome, TimingProtocol
+from nasopt.records.metrics import METRICS
 from nasopt.spec.training import CotrainSpec
 from nasopt.training import CotrainProgress, checkpoint, pair_key, predict
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from nasopt.models import RoutedNetwork, build
+from nasopt.networks import RoutedNetwork, build
 from nasopt.records import Candidate, LossWeights, NetworkLayout, StageChoice
 
 LAYOUT = NetworkLayout(

@@ -24,8 +24,8 @@ from nasopt.export import (
     to_fp16,
     to_int8,
 )
-from nasopt.hardware.graph_cost import graph_cost
-from nasopt.models import RoutedNetwork
+from nasopt.graphs.work import graph_cost
+from nasopt.networks import RoutedNetwork
 from nasopt.records import ExportedModel, Precision
 from nasopt.spec.training import QuantizationSpec
 

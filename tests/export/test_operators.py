@@ -11,9 +11,9 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from nasopt.errors import ExportError
-from nasopt.export.graph import save
 from nasopt.export.recording import record
 from nasopt.export.translation import translate
+from nasopt.graphs.model import save
 
 OPERATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "adaptive_avg_pool": lambda x: F.adaptive_avg_pool2d(x, 2),

@@ -14,7 +14,7 @@ import torch
 
 from nasopt.errors import ExportError, ParityError
 from nasopt.export import check_parity, compose_routed, describe, export_easy, export_hard, set_tau, try_runtimes
-from nasopt.models import RoutedNetwork
+from nasopt.networks import RoutedNetwork
 from nasopt.records import ExportedModel
 
 Make = Callable[..., RoutedNetwork]

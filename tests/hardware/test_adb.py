@@ -25,10 +25,10 @@ import onnxruntime
 import pytest
 
 from nasopt.errors import DeviceLostError, DeviceRefusedError, MeasurementError, NasoptError
+from nasopt.graphs.describe import describe
 from nasopt.hardware import Backend, backend_for
-from nasopt.hardware.adb.perf_test import _times_ns
-from nasopt.hardware.adb.phone import Phone
-from nasopt.hardware.structure import describe
+from nasopt.hardware.backends.adb.perf_test import _times_ns
+from nasopt.hardware.backends.adb.phone import Phone
 from nasopt.records import TimingProtocol
 from nasopt.spec.device import DeviceProfile
 from nasopt.testing import BackendSuite, graphs
@@ -248,7 +248,7 @@ class TestRefusals:
         hanging.write_text("#!/bin/sh\nexec sleep 60\n")
         hanging.chmod(0o755)
         monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-        monkeypatch.setattr("nasopt.hardware.adb.phone._PATIENCE_S", 0.2)
+        monkeypatch.setattr("nasopt.hardware.backends.adb.phone._PATIENCE_S", 0.2)
         with pytest.raises(DeviceLostError, match=r"adb devices did not end within 0 s; unplug .* or adb kill-server"):
             backend_for(profile(None, binary, tmp_path)).measure(describe(convolution()), QUICK)
 

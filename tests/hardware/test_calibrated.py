@@ -12,7 +12,7 @@ import pytest
 from nasopt.cache import Cache
 from nasopt.evaluation.measuring import restored
 from nasopt.hardware import backend_for, load_profile, measure_all
-from nasopt.hardware.calibrated import calibrated
+from nasopt.hardware.timing.reference_scale import calibrated
 from nasopt.records import Energy, Latency, Measurement, TimingProtocol
 from nasopt.testing import graphs
 

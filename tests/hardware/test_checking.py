@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from nasopt.hardware import check_device, device_lock, load_profile, works_now
-from nasopt.hardware.findings import Diagnosis, Finding
+from nasopt.hardware.devices.findings import Diagnosis, Finding
 from nasopt.spec.device import DeviceProfile
 from tests.hardware import sensors
 from tests.hardware.sensors import Machine, write

@@ -11,9 +11,9 @@ from onnx import helper
 
 from nasopt.errors import MeasurementError, NasoptError
 from nasopt.export import export_easy, export_hard
+from nasopt.graphs.describe import describe
 from nasopt.hardware import Backend, backend_for, load_profile
-from nasopt.hardware.litert_graph import convert
-from nasopt.hardware.structure import describe
+from nasopt.hardware.backends.litert_graph import convert
 from nasopt.records import TimingProtocol
 from nasopt.spec.device import DeviceProfile
 from nasopt.spec.hardware import PluginSpec

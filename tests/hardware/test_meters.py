@@ -12,10 +12,10 @@ import pytest
 from nasopt.errors import MeasurementError, SensorError, WindowError
 from nasopt.hardware.agent.refusals import RefusedError
 from nasopt.hardware.agent.throttling import ThrottleWatch
-from nasopt.hardware.checking import check_device
-from nasopt.hardware.energy import metered_energy
+from nasopt.hardware.devices.checking import check_device
+from nasopt.hardware.devices.profiles import load_profile
 from nasopt.hardware.meters import CodeCarbonMeter, NoMeter, RaplMeter, Window, meter_for
-from nasopt.hardware.profiles import load_profile
+from nasopt.hardware.timing.energy import metered_energy
 from nasopt.records import Latency, Provenance, TimingProtocol
 from nasopt.spec.hardware import PluginSpec
 from tests.hardware import sensors

@@ -13,11 +13,11 @@ from onnx import helper
 
 from nasopt import measure
 from nasopt.errors import MeasurementError, UnknownPluginError
+from nasopt.graphs.describe import describe
 from nasopt.hardware import Backend, backend_for, load_profile
 from nasopt.hardware.agent.refusals import RefusedError
 from nasopt.hardware.agent.runs_onnxruntime import refuse_fallback
-from nasopt.hardware.onnx_backend import OnnxRuntimeBackend
-from nasopt.hardware.structure import describe
+from nasopt.hardware.backends.onnx_runtime import OnnxRuntimeBackend
 from nasopt.records import ExportedModel, TimingProtocol
 
 pytestmark = pytest.mark.timed

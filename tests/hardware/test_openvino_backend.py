@@ -13,8 +13,8 @@ import pytest
 from onnx import helper
 
 from nasopt.errors import MeasurementError, UsageError
+from nasopt.graphs.describe import describe
 from nasopt.hardware import Backend, backend_for, load_profile, measure
-from nasopt.hardware.structure import describe
 from nasopt.records import ExportedModel, TimingProtocol
 from nasopt.spec.device import DeviceProfile
 from nasopt.spec.hardware import PluginSpec

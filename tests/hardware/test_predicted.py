@@ -9,13 +9,13 @@ import pytest
 from onnx import helper
 
 from nasopt.errors import MeasurementError, SpecError
+from nasopt.graphs.describe import describe
 from nasopt.hardware import Backend, backend_for, load_profile, measure
 from nasopt.hardware.prediction.calibration import Calibration, Predictor, load_calibration
 from nasopt.hardware.prediction.domain import Domain
 from nasopt.hardware.prediction.kernels import Kernel, kernels
 from nasopt.hardware.prediction.model import fit, network
 from nasopt.hardware.prediction.validation import errors
-from nasopt.hardware.structure import describe
 from nasopt.records import TimingProtocol
 from nasopt.testing import graphs
 from nasopt.testing.backends import BackendSuite
@@ -127,7 +127,7 @@ def test_an_operator_without_known_cost_is_refused(tmp_path: Path, write_model: 
 
 @pytest.mark.parametrize("device", ["raspberry_pi_4", "pixel_3"])
 def test_shipped_calibrations_carry_their_errors(device: str) -> None:
-    from nasopt import shipped
+    from nasopt.spec import shipped
 
     found = load_calibration(shipped.folder("hardware") / "calibrations" / f"{device}.json")
     predictor = found.quantities["latency_ms"]

@@ -14,10 +14,10 @@ from onnx import TensorProto, helper, numpy_helper
 
 from nasopt import measure
 from nasopt.errors import MeasurementError, UsageError
+from nasopt.graphs.describe import describe
+from nasopt.graphs.preparing import prepared
 from nasopt.hardware import backend_for, load_profile
 from nasopt.hardware.agent import runtimes
-from nasopt.hardware.preparing import prepared
-from nasopt.hardware.structure import describe
 from nasopt.records import TimingProtocol
 
 Make = Callable[..., Path]

@@ -14,9 +14,9 @@ from onnx import TensorProto, helper
 
 from nasopt import measure
 from nasopt.errors import MeasurementError
-from nasopt.hardware.graph_cost import graph_cost
-from nasopt.hardware.resolving import resolved, shapes_of
-from nasopt.hardware.structure import load
+from nasopt.graphs.describe import load
+from nasopt.graphs.resolving import resolved, shapes_of
+from nasopt.graphs.work import graph_cost
 
 Make = Callable[..., Path]
 

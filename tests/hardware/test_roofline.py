@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from onnx import helper
 
 from nasopt.errors import MeasurementError
+from nasopt.graphs.describe import describe
+from nasopt.graphs.work import graph_cost
 from nasopt.hardware import Backend, backend_for, load_profile, measure
-from nasopt.hardware.graph_cost import graph_cost
-from nasopt.hardware.roofline import RooflineBackend
-from nasopt.hardware.structure import describe
+from nasopt.hardware.prediction.roofline import RooflineBackend
 from nasopt.records import TimingProtocol
 from nasopt.spec.device import DeviceProfile
 

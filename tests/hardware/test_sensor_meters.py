@@ -17,8 +17,8 @@ import pytest
 from nasopt.errors import MeasurementError, SensorError, UsageError, WindowError
 from nasopt.hardware.agent.refusals import SensorRefusedError, WindowRefusedError
 from nasopt.hardware.agent.sampling import Sampler
+from nasopt.hardware.backends.options import build
 from nasopt.hardware.meters import EnergyMeter, IioMeter, Ina3221Meter, PiPmicMeter, RaplMeter, TraceFileMeter
-from nasopt.hardware.options import build
 from nasopt.spec.hardware import PluginSpec
 from nasopt.testing import MeterSuite
 from tests.hardware import sensors

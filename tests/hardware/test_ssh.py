@@ -19,9 +19,9 @@ import pytest
 
 from nasopt.errors import DeviceLostError, DeviceRefusedError, MeasurementError, SensorError, SpecError
 from nasopt.hardware import Backend, backend_for, check_device, device_lock, load_profile
-from nasopt.hardware.findings import Diagnosis, Finding
-from nasopt.hardware.packing import agent_file
-from nasopt.hardware.ssh.backend import SshBackend
+from nasopt.hardware.backends.packing import agent_file
+from nasopt.hardware.backends.ssh.backend import SshBackend
+from nasopt.hardware.devices.findings import Diagnosis, Finding
 from nasopt.records import ExportedModel, TimingProtocol
 from nasopt.spec.device import DeviceProfile
 from nasopt.testing import BackendSuite, graphs

@@ -13,7 +13,7 @@ import optuna
 import pytest
 
 from nasopt.hardware import backend_for
-from nasopt.hardware.ssh.backend import SshBackend
+from nasopt.hardware.backends.ssh.backend import SshBackend
 from nasopt.records import TimingProtocol, TrialKeys
 from nasopt.spec.device import DeviceProfile
 from nasopt.study import run

@@ -14,11 +14,11 @@ import torch
 from nasopt.errors import MeasurementError
 from nasopt.export import compose_routed, export_easy, export_hard
 from nasopt.hardware import RoutedGraphs, TimesStreams, backend_for, load_profile
-from nasopt.hardware.stream import Images, time_stream
-from nasopt.hardware.timing import Reference
-from nasopt.models import build
+from nasopt.hardware.timing.stream import Images, time_stream
+from nasopt.hardware.timing.summary import Reference
+from nasopt.networks import build
 from nasopt.records import Candidate, LossWeights, NetworkLayout, StageChoice, TimingProtocol
-from nasopt.streams import RoutedStream, Way
+from nasopt.records.stream import RoutedStream, Way
 
 pytestmark = pytest.mark.timed
 

@@ -12,8 +12,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from nasopt.errors import MeasurementError
-from nasopt.hardware.structure import describe, load
-from nasopt.hardware.structure_hash import structure_hash
+from nasopt.graphs.describe import describe, load
+from nasopt.graphs.structure_hash import structure_hash
 
 Make = Callable[..., Path]
 X = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 4, 8, 8])

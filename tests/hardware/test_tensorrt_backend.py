@@ -20,11 +20,11 @@ from onnxruntime.transformers.float16 import convert_float_to_float16
 
 from nasopt.errors import MeasurementError
 from nasopt.export import compose_routed, export_easy, export_hard
-from nasopt.export.precision import observe_ranges, to_int8
+from nasopt.graphs.describe import describe
+from nasopt.graphs.precision import observe_ranges, to_int8
 from nasopt.hardware import Backend, RoutedGraphs, TimesStreams, backend_for, load_profile, refuse_precision
 from nasopt.hardware.agent.refusals import RefusedError
-from nasopt.hardware.structure import describe
-from nasopt.hardware.tensorrt_graph import readable
+from nasopt.hardware.backends.tensorrt_graph import readable
 from nasopt.records import ExportedModel, TimingProtocol
 from nasopt.spec.device import DeviceProfile
 from nasopt.spec.hardware import PluginSpec
@@ -223,7 +223,7 @@ class TestStream:
         assert taken.exit_rate == np.mean(np.array(scores, np.float32) >= np.float32(tau))
 
     def test_features_stay_on_the_gpu(self, gpu: Gpu, tmp_path: Path) -> None:
-        from nasopt.hardware.tensorrt_stream import HostRouter
+        from nasopt.hardware.backends.tensorrt_stream import HostRouter
 
         network = make_network()
         paths = export_easy(network, IMAGE, tmp_path / "e.onnx"), export_hard(network, FEATURES, tmp_path / "h.onnx")
@@ -245,7 +245,7 @@ class TestStream:
         assert sure.exited()
 
     def test_paths_of_different_networks(self, tmp_path: Path) -> None:
-        from nasopt.hardware.tensorrt_stream import HostRouter
+        from nasopt.hardware.backends.tensorrt_stream import HostRouter
 
         easy = session(export_easy(make_network(), IMAGE, tmp_path / "easy.onnx").path)
         other = session(graphs.write_classifier(tmp_path / "other.onnx").path)

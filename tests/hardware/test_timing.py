@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nasopt.errors import MeasurementError
-from nasopt.hardware.timing import Reference, block_interval, time_interleaved
+from nasopt.hardware.timing.summary import Reference, block_interval, time_interleaved
 from nasopt.records import Latency, TimingProtocol
 
 pytestmark = pytest.mark.timed

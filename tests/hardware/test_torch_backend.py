@@ -12,11 +12,11 @@ import torch
 from onnx import helper
 
 from nasopt.errors import MeasurementError
+from nasopt.graphs.describe import describe
 from nasopt.hardware import Backend, backend_for, load_profile
 from nasopt.hardware.agent import runs_torch
 from nasopt.hardware.agent.torch_graph import as_module
 from nasopt.hardware.agent.torch_operators import UnsupportedError
-from nasopt.hardware.structure import describe
 from nasopt.records import TimingProtocol
 from nasopt.spec.device import DeviceProfile
 from nasopt.spec.hardware import PluginSpec

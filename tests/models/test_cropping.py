@@ -14,11 +14,11 @@ from torch.nn import functional
 from nasopt.cache import Cache
 from nasopt.evaluation.pairs import load_network, save_network
 from nasopt.export import export_easy, export_hard
-from nasopt.hardware.graph_cost import graph_cost
-from nasopt.models import Supernet, build, count, extract, plan
-from nasopt.models.elastic import centre
-from nasopt.models.geometry import cropped, stem_side
-from nasopt.models.static import MBConv
+from nasopt.graphs.work import graph_cost
+from nasopt.networks import Supernet, build, count, extract, plan
+from nasopt.networks.elastic import centre
+from nasopt.networks.geometry import cropped, stem_side
+from nasopt.networks.static import MBConv
 from nasopt.records import Candidate, LossWeights, NetworkLayout
 from nasopt.training.shrinking import draw
 
@@ -99,7 +99,7 @@ def test_the_supernet_trains_as_with_whole_kernels(resolution, seed, monkeypatch
                 parameter.add_(torch.randn_like(parameter) * 0.3)
     images = torch.randn(16, 1, resolution, resolution, dtype=torch.float64)
     small = gradients(supernet, images, seed)
-    monkeypatch.setattr("nasopt.models.geometry.cropped", lambda kernel, side: kernel)
+    monkeypatch.setattr("nasopt.networks.geometry.cropped", lambda kernel, side: kernel)
     whole = gradients(supernet, images, seed)
     assert small.keys() == whole.keys()
     for name, tensor in whole.items():
@@ -149,7 +149,7 @@ def test_networks_that_were_stored_with_whole_kernels_are_restored(tmp_path: Pat
     torch.manual_seed(0)
     supernet, chosen, images = Supernet(LAYOUT).eval(), widest(4), torch.randn(4, 1, 4, 4)
     with monkeypatch.context() as before:
-        before.setattr("nasopt.models.geometry.cropped", lambda kernel, side: kernel)
+        before.setattr("nasopt.networks.geometry.cropped", lambda kernel, side: kernel)
         whole = extract(supernet, chosen)
     save_network(Cache(tmp_path), tmp_path / "old.safetensors", whole, chosen, LAYOUT)
     restored, _ = load_network(tmp_path / "old.safetensors")

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from nasopt.models.depthwise import Depthwise, depthwise_conv2d, weight_gradient
+from nasopt.networks.depthwise import Depthwise, depthwise_conv2d, weight_gradient
 
 
 def whole(*shape: int) -> torch.Tensor:

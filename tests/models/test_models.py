@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.utils.flop_counter import FlopCounterMode
 
-from nasopt.models import RoutedNetwork, Supernet, build, count, extract, extract_path, scaled_channels
-from nasopt.models.elastic import ElasticDepthwise
+from nasopt.networks import RoutedNetwork, Supernet, build, count, extract, extract_path, scaled_channels
+from nasopt.networks.elastic import ElasticDepthwise
 from nasopt.records import Candidate, LossWeights, NetworkLayout, StageChoice
 from nasopt.training.shrinking import draw
 

@@ -13,11 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from optuna.distributions import FloatDistribution
 
-from nasopt import shipped
 from nasopt.cache import Cache
 from nasopt.errors import DivergedError, EvaluationError, NasoptError, PrunedError, UsageError
 from nasopt.problems.opening import open_problem
 from nasopt.problems.python_target import PythonProblem
+from nasopt.spec import shipped
 from nasopt.spec.study import StudySpec, load_spec
 from nasopt.testing import ProblemSuite
 

@@ -14,8 +14,8 @@ from optuna.storages import BaseStorage
 from optuna.trial import TrialState
 
 from nasopt.database import open_storage
-from nasopt.metrics import split_metric
 from nasopt.records import Cost, Outcome, StudyKeys, TrialKeys
+from nasopt.records.metrics import split_metric
 from nasopt.space.big_little import BigLittleSpace
 from nasopt.spec.space import SpaceSpec
 

@@ -16,13 +16,13 @@ from optuna.storages import BaseStorage
 from nasopt.database import open_storage
 from nasopt.errors import UsageError
 from nasopt.records import StudyKeys
+from nasopt.records.stream import RoutedStream
 from nasopt.report import finding_of, stream_findings, write_report
 from nasopt.report.document import ReportFiles
 from nasopt.report.markup import Code, Grid, Paragraph, Section, html, markdown, plain
 from nasopt.report.sections import sections
 from nasopt.report.streaming import stream_section
 from nasopt.report.view import load_view
-from nasopt.streams import RoutedStream
 
 Write = Callable[..., Any]
 NASTY = "<script>alert(1)</script> | *x* `y` [z](javascript:1) ~~w~~\n# h"

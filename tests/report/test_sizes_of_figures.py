@@ -11,7 +11,6 @@ from optuna.distributions import CategoricalDistribution, IntDistribution
 from rich.console import Console
 
 from nasopt.database import open_storage
-from nasopt.magnitude import LARGEST, beyond, places, unit_of
 from nasopt.problems.true_front import true_front
 from nasopt.report.compare import compare_views
 from nasopt.report.document import write_report
@@ -24,6 +23,7 @@ from nasopt.report.yardstick import yardstick
 from nasopt.samplers.botorch import botorch
 from nasopt.samplers.predictor import predictor
 from nasopt.spec.study import StudySpec
+from nasopt.statistics.magnitude import LARGEST, beyond, places, unit_of
 from nasopt.study import run
 
 COLUMNS = {

@@ -22,8 +22,8 @@ from optuna.trial import TrialState
 from nasopt.errors import UsageError
 from nasopt.records import Cost, Outcome, TrialKeys
 from nasopt.samplers.botorch import botorch
-from nasopt.samplers.encoding import Encoding
 from nasopt.samplers.history import history_of, read_points
+from nasopt.space.encoding import Encoding
 from nasopt.testing.sampler_problems import GRID, LINE, MIXED, grid_values, line_values, mixed_values
 from nasopt.testing.samplers import SamplerSuite
 
@@ -32,7 +32,7 @@ pytest.importorskip("botorch", reason="needs botorch (pip install 'nasopt[botorc
 
 from nasopt.samplers.botorch.kernel import ArchitectureKernel, Features, KernelParameters  # noqa: E402
 from nasopt.samplers.botorch.surrogate import Surrogate, fitted_on  # noqa: E402
-from nasopt.samplers.botorch.teaching import squash, subset, teaching_of  # noqa: E402
+from nasopt.samplers.botorch.training_data import squash, subset, teaching_of  # noqa: E402
 
 QUICK: dict[str, Any] = {"startup_trials": 5, "samples": 8, "pool": 16, "fit_steps": 2}
 

@@ -9,7 +9,7 @@ import pytest
 from optuna.samplers import BaseSampler, RandomSampler
 
 from nasopt.errors import UsageError
-from nasopt.samplers.calling import call_factory
+from nasopt.samplers.factory import call_factory
 
 
 def plain(*, seed: int | None = None, start: int = 6) -> BaseSampler:

@@ -12,7 +12,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.testing.pytest_samplers import BasicSamplerTestCase, MultiObjectiveSamplerTestCase, RelativeSamplerTestCase
 
 from nasopt.errors import UsageError
-from nasopt.prior import ArchitecturePrior
+from nasopt.records.prior import ArchitecturePrior
 from nasopt.samplers.darts import darts, requires
 from nasopt.testing.sampler_problems import SIZES
 from nasopt.testing.samplers import SamplerSuite

@@ -15,9 +15,9 @@ from optuna.samplers import BaseSampler
 from optuna.testing.pytest_samplers import BasicSamplerTestCase, MultiObjectiveSamplerTestCase, RelativeSamplerTestCase
 
 from nasopt.errors import UsageError
-from nasopt.samplers.encoding import Encoding
 from nasopt.samplers.evolution import evolution
 from nasopt.space import cardinality
+from nasopt.space.encoding import Encoding
 from nasopt.testing.sampler_problems import LINE
 from nasopt.testing.samplers import SamplerSuite
 

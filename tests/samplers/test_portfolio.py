@@ -20,8 +20,8 @@ from optuna.trial import Trial, TrialState
 
 from nasopt import plugins
 from nasopt.errors import NasoptError
-from nasopt.prior import ArchitecturePrior
 from nasopt.records import TrialKeys
+from nasopt.records.prior import ArchitecturePrior
 from nasopt.samplers.history import History
 from nasopt.samplers.portfolio import PortfolioSampler, portfolio
 from nasopt.samplers.portfolio_credit import MARGIN, Standing, choose, contributions, ranked, standing

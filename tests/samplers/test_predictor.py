@@ -18,14 +18,15 @@ from optuna.testing.pytest_samplers import BasicSamplerTestCase, MultiObjectiveS
 from optuna.trial import TrialState
 
 from nasopt.errors import UsageError
-from nasopt.samplers.encoding import Encoding
-from nasopt.samplers.predictor import predictor, process, search
-from nasopt.samplers.predictor.boxes import expected_improvement, improvement, open_boxes
+from nasopt.samplers.initial_design import even_points
+from nasopt.samplers.predictor import gp as process
+from nasopt.samplers.predictor import predictor, search
+from nasopt.samplers.predictor.box_decomposition import expected_improvement, improvement, open_boxes
 from nasopt.samplers.predictor.collapse import collapsed
 from nasopt.samplers.predictor.features import Features, enumerate_points, mutate, neighbours
 from nasopt.samplers.predictor.observations import Observations
 from nasopt.samplers.predictor.surrogate import POWERS, Scale, outlook, score
-from nasopt.samplers.starting import even_points
+from nasopt.space.encoding import Encoding
 from nasopt.testing.samplers import SamplerSuite
 
 REFERENCE = Path(os.environ.get("NASOPT_REFERENCE", "../shared"))

@@ -12,10 +12,11 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.samplers import RandomSampler
 from scipy.optimize import minimize
 
-from nasopt.samplers.encoding import Array, Encoding
-from nasopt.samplers.predictor import predictor, process
+from nasopt.samplers.predictor import gp as process
+from nasopt.samplers.predictor import predictor
 from nasopt.samplers.predictor.features import Features, shift
 from nasopt.samplers.predictor.search import REFINED
+from nasopt.space.encoding import Array, Encoding
 
 Space = dict[str, BaseDistribution]
 NUMBERS: Space = {f"x{i}": FloatDistribution(0.0, 1.0) for i in range(7)}
@@ -79,7 +80,7 @@ def test_gradients_of_the_likelihood(monkeypatch: pytest.MonkeyPatch, matern: bo
         checked.append(len(begin))
         return minimize(objective, begin, **settings)
 
-    monkeypatch.setattr("nasopt.samplers.predictor.process.minimize", compared)
+    monkeypatch.setattr("nasopt.samplers.predictor.gp.minimize", compared)
     process.fit(features.groups, features.sums, x, y, matern=matern)
     assert checked == [len(features.groups) + len(features.sums) + 2]
 

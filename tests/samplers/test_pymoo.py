@@ -21,10 +21,10 @@ from optuna.testing.pytest_samplers import BasicSamplerTestCase, MultiObjectiveS
 from nasopt.database import open_storage
 from nasopt.errors import UsageError
 from nasopt.samplers import pymoo
-from nasopt.samplers.encoding import Encoding
 from nasopt.samplers.history import History
 from nasopt.samplers.pymoo_sampling import shortlist
 from nasopt.samplers.pymoo_schemes import directions
+from nasopt.space.encoding import Encoding
 from nasopt.testing.sampler_problems import GRID, grid_values
 from nasopt.testing.samplers import SamplerSuite
 

@@ -9,9 +9,8 @@ from typing import Any
 import jsonschema
 import pytest
 
-from nasopt import shipped
 from nasopt.errors import SpecError, UsageError
-from nasopt.spec import yaml
+from nasopt.spec import shipped, yaml
 from nasopt.spec.contest import file_schema, load_file
 from nasopt.spec.starting import starting_point, write_starting_point
 from nasopt.spec.study import load_spec

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from nasopt.errors import SpecError
-from nasopt.hardware.profiles import load_profile
+from nasopt.hardware.devices.profiles import load_profile
 from nasopt.spec.yaml import override, parse, read
 
 BOMB = "\n".join(

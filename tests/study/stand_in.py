@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from nasopt.errors import DivergedError
-from nasopt.models import count
+from nasopt.networks import count
 from nasopt.records import Cost, Inspection, Outcome
 from nasopt.space import BigLittleSpace
 from nasopt.spec.contest import ContestSpec

@@ -11,8 +11,8 @@ from optuna.artifacts import get_all_artifact_meta
 
 from nasopt.cache import Cache
 from nasopt.errors import UsageError
-from nasopt.prior import ArchitecturePrior, read_prior
 from nasopt.records import ArtifactNames, StudyKeys
+from nasopt.records.prior import ArchitecturePrior, read_prior
 from nasopt.report.compare import total_seconds
 from nasopt.report.hypervolume import spent
 from nasopt.report.tables import prior_line

@@ -314,7 +314,7 @@ def test_another_host_may_not_join_a_measured_study(tmp_path: Path, monkeypatch:
             return {StudyKeys.DEVICES: [{"name": "local", "provenance": "measured", "meter": "none"}]}
 
     run(spec, problem=Measured(spec))
-    monkeypatch.setattr("nasopt.study.opening.fingerprint", lambda: {"cpu": "another processor"})
+    monkeypatch.setattr("nasopt.study.store.fingerprint", lambda: {"cpu": "another processor"})
     with pytest.raises(UsageError, match="another processor"):
         run(spec, problem=Measured(spec))
     run(spec, problem=StandIn(spec))

@@ -21,11 +21,13 @@ import yaml
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from nasopt import plugins, shipped
+from nasopt import plugins
 from nasopt.cli import app
-from nasopt.hardware import DeviceProfile, load_profile, profiles
-from nasopt.metrics import METRICS
+from nasopt.hardware import DeviceProfile, load_profile
+from nasopt.hardware.devices import profiles
 from nasopt.records import TimingProtocol
+from nasopt.records.metrics import METRICS
+from nasopt.spec import shipped
 from nasopt.spec.contest import ContestSection, ContestSpec, file_schema, load_file
 from nasopt.spec.study import StudySpec
 

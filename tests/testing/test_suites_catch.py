@@ -17,7 +17,7 @@ from optuna.distributions import FloatDistribution
 from nasopt.errors import MeasurementError
 from nasopt.hardware import load_profile
 from nasopt.hardware.meters import Window
-from nasopt.hardware.roofline import RooflineBackend
+from nasopt.hardware.prediction.roofline import RooflineBackend
 from nasopt.records import Cost, ExportedModel, Inspection, Measurement, Outcome, TimingProtocol
 from nasopt.testing import BackendSuite, MeterSuite, ProblemSuite, graphs
 

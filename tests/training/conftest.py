@@ -3,10 +3,11 @@ from __future__ import annotations
 import pytest
 
 from nasopt.cache import Cache
+from nasopt.data import ImageData, load_data
 from nasopt.records import Candidate, LossWeights, NetworkLayout, StageChoice
 from nasopt.spec.data import AugmentSpec, DataSpec
 from nasopt.spec.training import CotrainSpec, SupernetSpec, TrainingSpec
-from nasopt.training import ImageData, TrainedSupernet, load_data, train_supernet
+from nasopt.training import TrainedSupernet, train_supernet
 
 LAYOUT = NetworkLayout(
     in_channels=1,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from nasopt.errors import DivergedError
-from nasopt.models import extract
+from nasopt.networks import extract
 from nasopt.spec.training import CotrainSpec
 from nasopt.training import cotrain, pair_key, predict
 from nasopt.training.cotrain import pair_loss

@@ -17,7 +17,7 @@ import pytest
 import torch
 
 from nasopt.cache import Cache
-from nasopt.models import RoutedNetwork
+from nasopt.networks import RoutedNetwork
 from nasopt.spec.training import CotrainSpec, TrainingSpec
 from nasopt.training import CotrainProgress, TrainedSupernet, checkpoint, cotrain
 from nasopt.training.checkpoint import Checkpoint, optimizer_tensors, restore_optimizer, save_state
@@ -32,7 +32,8 @@ from nasopt.cache import Cache
 from nasopt.records import Candidate
 from nasopt.spec.data import AugmentSpec, DataSpec
 from nasopt.spec.training import TrainingSpec
-from nasopt.training import checkpoint, cotrain, load_data, train_supernet
+from nasopt.data import load_data
+from nasopt.training import checkpoint, cotrain, train_supernet
 checkpoint.WRITE_EVERY_S, checkpoint.WRITING_SHARE = 0.0, 1e9
 cache = Cache(Path({cache!r}))
 data = load_data(DataSpec(augment=AugmentSpec(crop=1)), seed=0)

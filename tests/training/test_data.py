@@ -12,11 +12,11 @@ from PIL import Image
 from scipy.io import savemat
 from torchvision import datasets
 
+from nasopt.data import load_data
+from nasopt.data.augment import augment, random_crop, seeded
+from nasopt.data.decoding import jpeg_quality
 from nasopt.errors import DataError, UnknownPluginError
 from nasopt.spec.data import AugmentSpec, DataSpec
-from nasopt.training import load_data
-from nasopt.training.augment import augment, random_crop, seeded
-from nasopt.training.decoding import jpeg_quality
 
 
 @pytest.fixture(autouse=True)

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from torchvision.datasets import ImageFolder
 
+from nasopt.data import ImageData, load_data
+from nasopt.data.splits import role_of, shown
 from nasopt.errors import DataError
 from nasopt.spec.data import DataSpec
-from nasopt.training import ImageData, load_data
-from nasopt.training.splits import role_of, shown
 from tests.training.pictures import put
 
 LEVELS = {"cat": 20, "dog": 120}
@@ -254,7 +254,7 @@ def test_the_order_of_the_files_is_that_of_torchvision(tmp_path) -> None:
         put(tmp_path / "x", 12, 40)
         put(tmp_path / "y", 12, 120)
     theirs = ImageFolder(str(tmp_path))
-    from nasopt.training.folders import list_folders
+    from nasopt.data.folders import list_folders
 
     _, splits, _ = list_folders(tmp_path)
     assert splits["train"].files == [path for path, _ in theirs.samples]

@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from nasopt.data import ImageData, load_data
 from nasopt.errors import DataError
 from nasopt.spec.data import DataSpec
-from nasopt.training import ImageData, load_data
 from tests.training.pictures import encoded, noisy, write_parquet
 
 LEVELS = {"cat": 10, "dog": 90, "fox": 180}

@@ -14,10 +14,10 @@ import torch
 from PIL import Image
 from pydantic import ValidationError
 
+from nasopt.data import ImageData, load_data
+from nasopt.data.decoding import Frame, decode, pixels_bounded, read_header
 from nasopt.errors import DataError
 from nasopt.spec.data import DataSpec
-from nasopt.training import ImageData, load_data
-from nasopt.training.decoding import Frame, decode, pixels_bounded, read_header
 from tests.training.pictures import encoded, noisy, put, write_parquet
 
 DRAW = np.random.default_rng(0)

@@ -15,7 +15,7 @@ import torch
 from nasopt.cache import Cache
 from nasopt.export import export_hard
 from nasopt.hardware import backend_for, load_profile
-from nasopt.models import Supernet, build, count
+from nasopt.networks import Supernet, build, count
 from nasopt.records import Architecture, Candidate, NetworkLayout, StageChoice, TimingProtocol
 from nasopt.spec.training import RelaxationSpec, TrainingSpec
 from nasopt.training import RelaxationTask, RoleChoices, TrainedSupernet, train_prior

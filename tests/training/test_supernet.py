@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 
 from nasopt.cache import Cache
 from nasopt.errors import CacheError, DivergedError
-from nasopt.models import Supernet
+from nasopt.networks import Supernet
 from nasopt.spec.training import ShrinkSpec, SupernetSpec, TrainingSpec
 from nasopt.training import SupernetProgress, train_supernet
 from nasopt.training.checkpoint import load_state, save_state
+from nasopt.training.sandwich import accumulate, choose
 from nasopt.training.shrinking import opened, shrink
-from nasopt.training.step import accumulate, choose
 from nasopt.training.supernet import cosine, lengthened, shuffled, supernet_key
 
 KILLED = """
@@ -31,7 +31,8 @@ from conftest import LAYOUT
 from nasopt.cache import Cache
 from nasopt.spec.data import AugmentSpec, DataSpec
 from nasopt.spec.training import TrainingSpec
-from nasopt.training import load_data, train_supernet
+from nasopt.data import load_data
+from nasopt.training import train_supernet
 from pathlib import Path
 data = load_data(DataSpec(augment=AugmentSpec(crop=1)), seed=0)
 spec = TrainingSpec.model_validate_json({spec!r})

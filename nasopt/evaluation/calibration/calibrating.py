@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import yaml
 
+from nasopt.data import load_data
 from nasopt.errors import CacheError, UsageError
 from nasopt.evaluation.calibration.design import Draw, Frame, broad_frame, design, held_out
 from nasopt.evaluation.calibration.fitting import calibration
@@ -17,11 +18,10 @@ from nasopt.evaluation.calibration.taking import Listener, Taken, bounded, take
 from nasopt.evaluation.context import Device
 from nasopt.hardware import backend_for, load_profile
 from nasopt.hardware.prediction.calibration import Calibration
-from nasopt.samplers.encoding import Encoding
 from nasopt.space import BigLittleSpace
+from nasopt.space.encoding import Encoding
 from nasopt.spec.device import DeviceProfile
 from nasopt.spec.study import load_spec
-from nasopt.training import load_data
 
 FEWEST_SAMPLES = 12
 FEWEST_HELD_OUT = 5

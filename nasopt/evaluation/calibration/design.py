@@ -15,10 +15,10 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from nasopt.models.geometry import BlockPlan, plan, reduced, stem_side
+from nasopt.networks.geometry import BlockPlan, plan, reduced, stem_side
 from nasopt.records import Candidate, NetworkLayout
-from nasopt.samplers.encoding import Encoding
 from nasopt.space import BigLittleSpace
+from nasopt.space.encoding import Encoding
 from nasopt.spec.space import SpaceSpec
 
 Part: TypeAlias = Literal["easy", "hard", "block"]

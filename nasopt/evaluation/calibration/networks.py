@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from nasopt.evaluation.calibration.design import Sample
 from nasopt.export import export_easy, export_hard
-from nasopt.models import MBConv, build
-from nasopt.models.geometry import reduced
+from nasopt.networks import MBConv, build
+from nasopt.networks.geometry import reduced
 from nasopt.records import ExportedModel
 
 

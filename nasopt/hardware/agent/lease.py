@@ -1,4 +1,4 @@
-"""One measurement at a time on a machine, whoever takes it: the lock that `nasopt.hardware.host` takes as well."""
+"""One measurement at a time on a machine, whoever takes it: the lock that `hardware.devices.host` takes as well."""
 
 import json
 import os

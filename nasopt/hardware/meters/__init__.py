@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nasopt import plugins
 from nasopt.errors import MeasurementError, UsageError
+from nasopt.hardware.backends.options import build
 from nasopt.hardware.meters.base import EnergyMeter, LoadModel, Paced, Window
 from nasopt.hardware.meters.codecarbon import CodeCarbonMeter
 from nasopt.hardware.meters.iio import IioMeter
@@ -13,7 +14,6 @@ from nasopt.hardware.meters.nvml import NvmlMeter
 from nasopt.hardware.meters.pmic import PiPmicMeter
 from nasopt.hardware.meters.rapl import RaplMeter
 from nasopt.hardware.meters.trace import TraceFileMeter
-from nasopt.hardware.options import build
 from nasopt.spec.hardware import PluginSpec
 
 __all__ = [

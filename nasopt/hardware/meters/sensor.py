@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from nasopt.hardware.agent.sensors import open_sensor
+from nasopt.hardware.devices.refusals import translated
 from nasopt.hardware.meters.base import Window
-from nasopt.hardware.refusals import translated
 from nasopt.records import Provenance
 
 

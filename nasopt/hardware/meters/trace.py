@@ -17,9 +17,9 @@ import numpy as np
 from pydantic import Field
 
 from nasopt.errors import SensorError, UsageError, WindowError
+from nasopt.hardware.devices.refusals import translated
 from nasopt.hardware.meters.base import LEAST_UPDATES, Seconds, Window, refuse_short
 from nasopt.hardware.meters.trace_units import scale_of
-from nasopt.hardware.refusals import translated
 from nasopt.records import Provenance
 
 _LOOK_BACK_BYTES = 1 << 16

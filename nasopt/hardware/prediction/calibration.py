@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import Field, ValidationError
 
 from nasopt.errors import MeasurementError, SpecError
-from nasopt.hardware.operators import Kind
+from nasopt.graphs.operators import Kind
 from nasopt.hardware.prediction.domain import Domain
 from nasopt.hardware.prediction.kernels import Kernel
 from nasopt.hardware.prediction.model import KernelModel, network

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from pydantic import Field
 
-from nasopt.hardware.operators import Kind
+from nasopt.graphs.operators import Kind
 from nasopt.hardware.prediction.kernels import Kernel
 from nasopt.spec.base import Section
 

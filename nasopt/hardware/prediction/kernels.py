@@ -16,10 +16,10 @@ from typing import Any
 import onnx
 
 from nasopt.errors import MeasurementError
-from nasopt.hardware.graph_cost import HOLD_GRAPHS, inferred, repeats, size_of
-from nasopt.hardware.operators import Kind, is_free, kind_of
-from nasopt.hardware.resolving import shapes_of
-from nasopt.hardware.work import attribute, operations_of
+from nasopt.graphs.operations import attribute, operations_of
+from nasopt.graphs.operators import Kind, is_free, kind_of
+from nasopt.graphs.resolving import shapes_of
+from nasopt.graphs.work import HOLD_GRAPHS, inferred, repeats, size_of
 
 _MOST_KERNELS = 100_000
 _CONVOLUTIONS = frozenset({"convolution", "pointwise", "depthwise", "grouped"})

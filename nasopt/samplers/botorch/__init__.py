@@ -11,7 +11,7 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 
 from nasopt.errors import UsageError
-from nasopt.samplers.breeding import check_integer, read_options
+from nasopt.samplers.stateless import check_integer, read_options
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

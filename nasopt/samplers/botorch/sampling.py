@@ -20,12 +20,12 @@ from nasopt.samplers.botorch import BotorchOptions
 from nasopt.samplers.botorch.acquisition import MOST_OBJECTIVES, Worth
 from nasopt.samplers.botorch.search import Lattice, search
 from nasopt.samplers.botorch.surrogate import Surrogate
-from nasopt.samplers.botorch.teaching import Output, teaching_of
-from nasopt.samplers.breeding import BreedingSampler
-from nasopt.samplers.encoding import Array, Encoding
+from nasopt.samplers.botorch.training_data import Output, teaching_of
 from nasopt.samplers.history import History, Point, Seen, history_of, known_rows, teachers_of
-from nasopt.samplers.starting import first_points
+from nasopt.samplers.initial_design import first_points
+from nasopt.samplers.stateless import BreedingSampler
 from nasopt.samplers.threads import one_thread
+from nasopt.space.encoding import Array, Encoding
 
 logger = logging.getLogger("nasopt")
 

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from nasopt.samplers.botorch.acquisition import Worth
 from nasopt.samplers.botorch.kernel import Features
-from nasopt.samplers.encoding import Array, Axis, Encoding
 from nasopt.samplers.history import Seen
+from nasopt.space.encoding import Array, Axis, Encoding
 
 LISTED = 64
 """A number with more values than this is treated as continuous."""

@@ -20,7 +20,7 @@ from scipy.optimize import minimize
 from torch import Tensor
 
 from nasopt.samplers.botorch.kernel import ArchitectureKernel, Features, KernelParameters
-from nasopt.samplers.encoding import Array
+from nasopt.space.encoding import Array
 
 REFIT = 1.2
 """Hyperparameters are fitted when the trials have grown by this factor, so that most asks go without."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from nasopt.samplers.encoding import Array
+from nasopt.space.encoding import Array
 
 WIDTH = 0.02
 """A pile is no wider than this share of the objective's span."""

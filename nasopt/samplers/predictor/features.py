@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nasopt.samplers.encoding import Array, Axis, Encoding
+from nasopt.space.encoding import Array, Axis, Encoding
 
 FEW = 64
 """A scale of at most so many values has all of its steps tried as neighbours; of a longer one some."""

@@ -8,7 +8,7 @@ import moocore
 import numpy as np
 from numpy.typing import NDArray
 
-from nasopt.samplers.encoding import Array
+from nasopt.space.encoding import Array
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,14 +20,14 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial
 
-from nasopt.samplers.breeding import BreedingSampler, check_integer, read_options
-from nasopt.samplers.encoding import Array, Encoding
 from nasopt.samplers.history import History, Point, history_of, known_rows, teachers_of
+from nasopt.samplers.initial_design import first_points
 from nasopt.samplers.lost import losses_of
 from nasopt.samplers.predictor.observations import Observations
 from nasopt.samplers.predictor.search import Stage, prepare, rank
-from nasopt.samplers.starting import first_points
+from nasopt.samplers.stateless import BreedingSampler, check_integer, read_options
 from nasopt.samplers.threads import one_thread
+from nasopt.space.encoding import Array, Encoding
 
 STARTUP = 16
 """Complete trials before the surrogates take over."""

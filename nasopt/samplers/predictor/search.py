@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr  # type: ignore[import-untyped]
 
-from nasopt.samplers.encoding import Array, Encoding
-from nasopt.samplers.predictor import process, surrogate
-from nasopt.samplers.predictor.boxes import expected_improvement, improvement, open_boxes
+from nasopt.samplers.predictor import gp as process
+from nasopt.samplers.predictor import surrogate
+from nasopt.samplers.predictor.box_decomposition import expected_improvement, improvement, open_boxes
 from nasopt.samplers.predictor.collapse import collapsed
 from nasopt.samplers.predictor.features import Features, cardinality, cross, enumerate_points, mutate, neighbours, shift
 from nasopt.samplers.predictor.observations import Observations, teachers
+from nasopt.space.encoding import Array, Encoding
 
 NEAR = 0.1
 """Observations matter by exp(-distance to the front / NEAR), the front spanning 0 to 1."""

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtr  # type: ignore[import-untyped]
 
-from nasopt.samplers.encoding import Array
-from nasopt.samplers.predictor import process
+from nasopt.samplers.predictor import gp as process
+from nasopt.space.encoding import Array
 
 POWERS = (1.0, 0.5, 0.0)
 SHARPNESS = 8.0

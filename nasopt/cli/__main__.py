@@ -1,0 +1,5 @@
+"""`python -m nasopt.cli`."""
+
+from nasopt.cli import main
+
+main()

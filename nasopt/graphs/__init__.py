@@ -1,0 +1,1 @@
+"""ONNX as data: read, write, describe, count work, quantise, run, compose."""
