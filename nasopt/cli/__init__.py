@@ -7,6 +7,6 @@ from nasopt.study import early
 if sys.argv[0] == "-m" or sys.argv[0].endswith("nasopt"):  # the command, not a program that imports it
     early.watch()  # before anything heavier is imported
 
-from nasopt.cli.app import app, main
+from nasopt.cli.commands import app, main
 
 __all__ = ["app", "main"]

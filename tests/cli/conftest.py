@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from nasopt.cli import app as cli
+from nasopt import cli
 
 TINY = """\
 study:

@@ -31,7 +31,7 @@ def test_a_signal_while_nasopt_loads_ends_it_cleanly(here: Path, number: signal.
 
 
 def test_signals_between_two_imports_are_heeded_too() -> None:
-    code = "import os, signal; from nasopt import early; early.watch(); os.kill(os.getpid(), signal.SIGINT)"
+    code = "import os, signal; from nasopt.study import early; early.watch(); os.kill(os.getpid(), signal.SIGINT)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=dict(os.environ))
     assert done.returncode == 130
     assert done.stderr == "nasopt: interrupted before anything began; the same command starts again\n"

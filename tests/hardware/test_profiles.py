@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from nasopt.errors import SpecError, UnknownPluginError, UsageError
 from nasopt.hardware import backend_for, load_profile, profile_with
-from nasopt.hardware.devices import profiles
+from nasopt.hardware.devices.profiles import profiles
 from nasopt.hardware.meters import meter_for
 from nasopt.spec.device import Reach
 from nasopt.spec.hardware import HardwareSpec, PluginSpec

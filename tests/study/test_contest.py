@@ -22,7 +22,7 @@ from nasopt.report.contests import pooled_front
 from nasopt.spec.contest import ContestSpec
 from nasopt.study import (
     Study,
-    completing,
+    finalize,
     find_studies,
     find_study,
     find_views,
@@ -273,9 +273,9 @@ def test_its_report_scores_the_front_of_all_together(quiet: ContestSpec, monkeyp
             raise CacheError("the weights are gone")
         scored.extend((study.name, number) for number in only)
 
-    monkeypatch.setattr(completing, "open_problem", lambda spec: opened.append(spec.study.name))
-    monkeypatch.setattr(completing, "score_front", score)
-    lacks = list(completing.complete_contest(studies))
+    monkeypatch.setattr(finalize, "open_problem", lambda spec: opened.append(spec.study.name))
+    monkeypatch.setattr(finalize, "score_front", score)
+    lacks = list(finalize.complete_contest(studies))
     front = [(view.name, trial.number) for view, trial in pooled_front([study.view() for study in studies])]
     name = next(s.name for s in studies if s.name in {name for name, _ in front})
     assert sorted(scored) == sorted(member for member in front if member[0] == name)

@@ -24,7 +24,7 @@ from pydantic_core import PydanticUndefined
 from nasopt import plugins
 from nasopt.cli import app
 from nasopt.hardware import DeviceProfile, load_profile
-from nasopt.hardware.devices import profiles
+from nasopt.hardware.devices.profiles import profiles
 from nasopt.records import TimingProtocol
 from nasopt.records.metrics import METRICS
 from nasopt.spec import shipped
