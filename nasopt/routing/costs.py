@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from nasopt.records import Cost, Provenance
-from nasopt.statistics.binomial import Z95_ROUNDED as _Z95
 from nasopt.statistics.binomial import binomial_weights, plus_four_error
 
 
@@ -35,13 +34,12 @@ class PathCosts:
 def expected(paths: PathCosts, *, exit_rate: float, inputs: int) -> Cost:
     """E[cost] = easy + (1 - exit_rate) big, with the exit rate's sampling error over `inputs` in the interval.
 
-    Half-widths of independent sources add in squares (delta method); the exit rate is binomial, with Agresti and
-    Coull's correction so that a rate of 0 or 1 is not taken for certain.
+    Half-widths of independent sources add in squares (delta method); the exit rate is binomial, see
+    `plus_four_error`.
     """
     hard = 1.0 - exit_rate
     value = paths.easy.value + hard * paths.big.value
-    adjusted = (exit_rate * inputs + 2.0) / (inputs + 4.0)
-    rate_error = _Z95 * math.sqrt(adjusted * (1.0 - adjusted) / (inputs + 4.0))
+    rate_error = plus_four_error(exit_rate, inputs)
     low = math.hypot(_below(paths.easy), hard * _below(paths.big), paths.big.value * min(rate_error, hard))
     high = math.hypot(_above(paths.easy), hard * _above(paths.big), paths.big.value * min(rate_error, exit_rate))
     return Cost(value=value, ci95=(max(value - low, 0.0), value + high), provenance=paths.provenance)
