@@ -11,7 +11,6 @@ from nasopt.report.contest_figures import medians_figure, methods_figure
 from nasopt.report.contests import pooled_front
 from nasopt.report.cost import hours
 from nasopt.report.hypervolume import Budget
-from nasopt.report.interval import wilson
 from nasopt.report.leaderboard import Leaderboard
 from nasopt.report.leaderboard_tables import BUDGET_NAMES, budget_text, spread_name, spread_text, verdict
 from nasopt.report.markup import Block, Grid, Listing, Paragraph, Picture, Section
@@ -19,6 +18,7 @@ from nasopt.report.notation import figure_text, heading, level, show
 from nasopt.report.tables import notes
 from nasopt.report.theme import DARK, LIGHT, Theme, encode
 from nasopt.report.view import StudyView, TrialView
+from nasopt.statistics.binomial import wilson
 
 
 def contest_sections(views: Sequence[StudyView]) -> tuple[Section, ...]:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nasopt.report.hypervolume import Budget
-from nasopt.report.significance import average_ranks, holm, paired_p, pairs_needed, smallest_p
 from nasopt.report.view import StudyView
+from nasopt.statistics.significance import average_ranks, holm, paired_p, pairs_needed, smallest_p
 
 if TYPE_CHECKING:
     from nasopt.report.compare import HypervolumeAt

@@ -12,6 +12,7 @@ import numpy as np
 from nasopt.errors import UsageError
 from nasopt.records import Cost, Interval, StudyKeys
 from nasopt.records.metrics import DEVICE_METRICS, split_metric
+from nasopt.statistics.intervals import holding, percentile_interval, resamples
 
 if TYPE_CHECKING:
     from nasopt.report.view import StudyView, TrialView
@@ -184,12 +185,11 @@ def _correlation(metric: str, trials: Sequence[TrialView], recosted: Recosted) -
     spearman, kendall = _ranks(table)
     intervals: list[Interval | None] = [None, None]
     if len(table) >= FEWEST and math.isfinite(spearman):
-        draw = np.random.default_rng(0)
-        resampled = np.array([_ranks(table[draw.integers(len(table), size=len(table))]) for _ in range(_RESAMPLES)])
+        (drawn,) = resamples(len(table), times=_RESAMPLES)
+        resampled = np.array([_ranks(table[rows]) for rows in drawn])
         for index, centre in enumerate((spearman, kendall)):
             told = resampled[:, index][np.isfinite(resampled[:, index])]
-            low, high = np.quantile(told, (0.025, 0.975)) if len(told) else (centre, centre)
-            intervals[index] = (float(min(low, centre)), float(max(high, centre)))
+            intervals[index] = holding(percentile_interval(told), centre) if len(told) else (centre, centre)
     return Correlation(
         metric=metric,
         trials=len(table),

@@ -22,7 +22,6 @@ from nasopt.report.figures import (
 )
 from nasopt.report.hypervolume import hypervolume, reference_point
 from nasopt.report.importance import importances
-from nasopt.report.interval import wilson
 from nasopt.report.markup import Block, Code, Grid, Listing, Paragraph, Picture, Section
 from nasopt.report.notation import (
     ARCHITECTURE_LEGEND,
@@ -56,6 +55,7 @@ from nasopt.report.tables import (
 from nasopt.report.theme import DARK, LIGHT, Theme, encode
 from nasopt.report.view import SHARES, StudyView, TrialView
 from nasopt.report.yardstick import SCALED_REFERENCE
+from nasopt.statistics.binomial import wilson
 
 _TEST = ("accuracy", "top5", "ece", "exit_rate")
 _REASONS = 20

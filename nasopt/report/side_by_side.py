@@ -10,8 +10,8 @@ from typing import Any
 from nasopt.errors import UsageError
 from nasopt.records import Interval
 from nasopt.records.metrics import METRICS, split_metric
-from nasopt.report.interval import overlap
 from nasopt.report.view import StudyView, TrialView, metric_of
+from nasopt.statistics.intervals import overlap
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

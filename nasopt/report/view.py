@@ -17,9 +17,9 @@ from nasopt.errors import DatabaseError, NasoptError, StudyNotFoundError, UsageE
 from nasopt.records import Cost, Interval, Outcome, Provenance, StudyKeys, TrialKeys
 from nasopt.records.metrics import DEVICE_METRICS, METRICS, Metric, split_metric
 from nasopt.records.stream import RoutedStream, stored_streams
-from nasopt.report.interval import wilson
 from nasopt.report.recosted import Recosted, stored_recosted
 from nasopt.report.stored import first_line, study_records, trials_of
+from nasopt.statistics.binomial import wilson
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nasopt.records import Cost, Provenance
-
-_Z95 = 1.959964
+from nasopt.statistics.binomial import binomial_weights, plus_four_error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,13 +34,12 @@ class PathCosts:
 def expected(paths: PathCosts, *, exit_rate: float, inputs: int) -> Cost:
     """E[cost] = easy + (1 - exit_rate) big, with the exit rate's sampling error over `inputs` in the interval.
 
-    Half-widths of independent sources add in squares (delta method); the exit rate is binomial, with Agresti and
-    Coull's correction so that a rate of 0 or 1 is not taken for certain.
+    Half-widths of independent sources add in squares (delta method); the exit rate is binomial, see
+    `plus_four_error`.
     """
     hard = 1.0 - exit_rate
     value = paths.easy.value + hard * paths.big.value
-    adjusted = (exit_rate * inputs + 2.0) / (inputs + 4.0)
-    rate_error = _Z95 * math.sqrt(adjusted * (1.0 - adjusted) / (inputs + 4.0))
+    rate_error = plus_four_error(exit_rate, inputs)
     low = math.hypot(_below(paths.easy), hard * _below(paths.big), paths.big.value * min(rate_error, hard))
     high = math.hypot(_above(paths.easy), hard * _above(paths.big), paths.big.value * min(rate_error, exit_rate))
     return Cost(value=value, ci95=(max(value - low, 0.0), value + high), provenance=paths.provenance)
@@ -78,10 +76,9 @@ def batched_latency(
 
     def gathered(rate: float, pick: int | None) -> float:
         times = [0.0, *((c.value if pick is None else c.ci95[pick]) for _, c in sorted(big_by_batch.items()))]
-        return float(np.dot(_binomial(batch, 1.0 - rate), np.interp(counts, sizes, times)))
+        return float(np.dot(binomial_weights(batch, 1.0 - rate), np.interp(counts, sizes, times)))
 
-    adjusted = (exit_rate * inputs + 2.0) / (inputs + 4.0)
-    rate_error = _Z95 * math.sqrt(adjusted * (1.0 - adjusted) / (inputs + 4.0))
+    rate_error = plus_four_error(exit_rate, inputs)
     rate_low, rate_high = max(exit_rate - rate_error, 0.0), min(exit_rate + rate_error, 1.0)
     middle = gathered(exit_rate, None)
     value = easy_batch.value + middle
@@ -91,15 +88,6 @@ def batched_latency(
     if len(provenances) > 1:
         raise ValueError(f"cannot add costs of different provenance: {', '.join(sorted(provenances))}")
     return Cost(value=value, ci95=(max(value - low, 0.0), value + high), provenance=easy_batch.provenance)
-
-
-def _binomial(n: int, p: float) -> np.ndarray:
-    if p <= 0.0 or p >= 1.0:
-        return np.eye(n + 1)[0 if p <= 0.0 else n]
-    k = np.arange(n + 1)
-    logs = np.array([math.lgamma(n + 1) - math.lgamma(i + 1) - math.lgamma(n - i + 1) for i in k])
-    weights: np.ndarray = np.exp(logs + k * math.log(p) + (n - k) * math.log1p(-p))
-    return weights
 
 
 def _below(cost: Cost) -> float:

@@ -2,33 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from nasopt.routing.decisions import Bools, Floats, Ints, decide, is_correct, optimal_exits, route
-
-
-def softmax(logits: Floats) -> Floats:
-    """Probabilities of shape (n, classes)."""
-    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
-    probabilities: Floats = shifted / shifted.sum(axis=1, keepdims=True)
-    return probabilities
-
-
-def expected_calibration_error(logits: Floats, labels: Ints, *, bins: int = 15) -> float:
-    """Mean gap between confidence and accuracy over equal-width bins of confidence, weighted by bin size. [Guo2017]"""
-    probabilities = softmax(np.asarray(logits, dtype=np.float64))
-    confidence = probabilities.max(axis=1)
-    correct = is_correct(logits, labels)
-    bin_of = np.minimum((confidence * bins).astype(int), bins - 1)
-    gap = np.bincount(bin_of, weights=confidence - correct, minlength=bins)
-    return float(np.abs(gap).sum() / len(labels))
-
-
-def top_k_accuracy(logits: Floats, labels: Ints, k: int) -> float:
-    """Share of inputs whose label is among the k largest logits."""
-    k = min(k, logits.shape[1])
-    best = np.argpartition(-logits, k - 1, axis=1)[:, :k]
-    return float((best == labels[:, None]).any(axis=1).mean())
+from nasopt.statistics.classification import expected_calibration_error, top_k_accuracy
 
 
 def routed_quality(little: Floats, big: Floats, scores: Floats, labels: Ints, tau: float) -> dict[str, float]:

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from optuna.storages import BaseStorage
 
 from nasopt.errors import StudyNotFoundError, UsageError
-from nasopt.report.interval import overlap, wilson
 from nasopt.report.view import load_view, study_names
+from nasopt.statistics.binomial import wilson
 
 Write = Callable[..., Any]
 
@@ -151,25 +151,6 @@ def test_intervals_come_from_the_cost_or_from_counting(write: Write, memory: Bas
     assert counted == pytest.approx(wilson(0.9, 287))
     assert view.figure(trial, "ece") == (0.02, None)
     assert view.figure(trial, "energy_mj") is None
-
-
-def test_wilson_agrees_with_its_published_example() -> None:
-    # 81 of 263, in the worked example of Newcombe (1998, table I): 0.2553 to 0.3662
-    assert wilson(81 / 263, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
-
-
-@given(st.integers(1, 500), st.data())
-def test_wilson_holds_its_share_and_stays_in_range(images: int, data: st.DataObject) -> None:
-    share = data.draw(st.integers(0, images)) / images
-    low, high = wilson(share, images)
-    assert 0 <= low <= share + 1e-12
-    assert share - 1e-12 <= high <= 1
-    assert high - low > 0
-
-
-def test_intervals_that_touch_overlap() -> None:
-    assert overlap((0, 1), (1, 2))
-    assert not overlap((0, 1), (1.1, 2))
 
 
 def test_thousands_of_trials_load_quickly(write: Write, memory: BaseStorage) -> None:

@@ -16,9 +16,7 @@ from nasopt.hardware.prediction.domain import Domain
 from nasopt.hardware.prediction.model import Array, fit, network
 from nasopt.hardware.prediction.validation import cross_validated, errors, interval_factor, predicted_beyond
 from nasopt.records import Interval, Latency
-
-_NORMAL = 1.96
-"""Standard errors on either side of a 95% interval."""
+from nasopt.statistics.binomial import Z95
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,4 +112,4 @@ def _energies(taken: Sequence[Taken]) -> Target:
 def _target(figures: Sequence[tuple[float, Interval]], unit: float) -> Target:
     values = np.array([value for value, _ in figures])
     widths = np.array([high - low for _, (low, high) in figures])
-    return Target(costs=values * unit, spread=widths / (2 * _NORMAL) / values)
+    return Target(costs=values * unit, spread=widths / (2 * Z95) / values)

@@ -15,7 +15,8 @@ from nasopt.hardware.agent.energy import take_windows
 from nasopt.hardware.agent.throttling import ThrottleWatch
 from nasopt.hardware.devices.refusals import translated
 from nasopt.hardware.meters import EnergyMeter, LoadModel, NoMeter
-from nasopt.records import Energy, Latency, Provenance, TimingProtocol
+from nasopt.records import Energy, Interval, Latency, Provenance, TimingProtocol
+from nasopt.statistics.intervals import percentile_interval, resamples
 
 _RESAMPLES = 2000
 
@@ -96,8 +97,8 @@ def energy_of_windows(
     return Energy(
         gross_mj=float(np.mean(gross)),
         net_mj=float(np.mean(net)),
-        ci95_mj=_bootstrap(np.asarray(gross)),
-        net_ci95_mj=_bootstrap(np.asarray(net)),
+        ci95_mj=_interval(np.asarray(gross)),
+        net_ci95_mj=_interval(np.asarray(net)),
         windows=len(gross),
         meter=meter,
         provenance=provenance,
@@ -130,8 +131,6 @@ def _refuse_noise(meter: str, net: Sequence[float]) -> None:
         )
 
 
-def _bootstrap(values: np.ndarray[Any, np.dtype[np.float64]]) -> tuple[float, float]:
-    draw = np.random.default_rng(0)
-    means = values[draw.integers(len(values), size=(_RESAMPLES, len(values)))].mean(axis=1)
-    low, high = np.quantile(means, [0.025, 0.975])
-    return float(low), float(high)
+def _interval(values: np.ndarray[Any, np.dtype[np.float64]]) -> Interval:
+    (rows,) = resamples(len(values), times=_RESAMPLES)
+    return percentile_interval(values[rows].mean(axis=1))

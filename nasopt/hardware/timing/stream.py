@@ -20,6 +20,7 @@ from nasopt.hardware.agent.loop import REFERENCE_SHARE, Reference, timed_ns, und
 from nasopt.hardware.devices.refusals import translated
 from nasopt.records import ExportedModel, TimingProtocol
 from nasopt.records.stream import RoutedStream, StreamTimes, Way
+from nasopt.statistics.intervals import holding, percentile_interval, resamples
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 Images: TypeAlias = np.ndarray[Any, np.dtype[np.float32]]
@@ -205,16 +206,14 @@ def _summary(
     unit_ms = float(np.median([b.reference_ms for blocks in used.values() for b in blocks]))
     exit_rate = float(np.mean(decided))
     tables = {kind: np.array([b.ratios for b in blocks]) * unit_ms for kind, blocks in used.items()}
-    draw = np.random.default_rng(0)
     found = _figures(tables, exit_rate)
     resampled = np.array(
         [
-            _figures({k: t[draw.integers(len(t), size=len(t))] for k, t in tables.items()}, exit_rate)
-            for _ in range(_RESAMPLES)
+            _figures({k: t[rows] for (k, t), rows in zip(tables.items(), drawn, strict=True)}, exit_rate)
+            for drawn in zip(*resamples(*map(len, tables.values()), times=_RESAMPLES), strict=True)
         ]
     )
-    low, high = np.quantile(resampled, (0.025, 0.975), axis=0)
-    intervals = [(float(min(a, v)), float(max(b, v))) for a, b, v in zip(low, high, found, strict=True)]
+    intervals = [holding(percentile_interval(column), v) for column, v in zip(resampled.T, found, strict=True)]
     return StreamTimes(
         images=len(decided),
         exit_rate=exit_rate,

@@ -12,6 +12,7 @@ from nasopt.hardware.agent import intervals, loop
 from nasopt.hardware.agent.loop import Block, Reference
 from nasopt.hardware.devices.refusals import translated
 from nasopt.records import Interval, Latency, TimingProtocol
+from nasopt.statistics.intervals import holding, percentile_interval, resamples
 
 __all__ = ["Reference", "block_interval", "summarised", "time_interleaved"]
 
@@ -85,10 +86,10 @@ def _quickest(blocks: Sequence[Block], used: Sequence[Block], ratio: float) -> t
         return reference_ms, ratio * reference_ms, (low * reference_ms, high * reference_ms)
     table: np.ndarray[Any, np.dtype[np.float64]] = np.array(busy, dtype=np.float64)
     own, reference_ms = (float(v) for v in np.quantile(table, _QUIETEST, axis=0))
-    draw = np.random.default_rng(0)
-    ends = np.quantile(table[draw.integers(len(table), size=(_RESAMPLES, len(table)))], _QUIETEST, axis=1)
-    low, high = (float(v) * reference_ms for v in np.quantile(ends[:, 0] / ends[:, 1], (0.025, 0.975)))
-    return reference_ms, own, (min(low, own), max(high, own))
+    (rows,) = resamples(len(table), times=_RESAMPLES)
+    ends = np.quantile(table[rows], _QUIETEST, axis=1)
+    low, high = percentile_interval(ends[:, 0] / ends[:, 1])
+    return reference_ms, own, holding((low * reference_ms, high * reference_ms), own)
 
 
 def block_interval(medians: Sequence[float], centre: float) -> Interval:

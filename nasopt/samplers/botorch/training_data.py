@@ -17,13 +17,12 @@ from nasopt.records import TrialKeys
 from nasopt.samplers.history import History
 from nasopt.samplers.lost import losses_of
 from nasopt.space.encoding import Array
+from nasopt.statistics.binomial import Z95_ROUNDED
 from nasopt.statistics.magnitude import column_units
 
 BEND = 4.0
 """Losses lose half of their slope over 1 / BEND of the front's span: good networks are told apart, and no stretch is
 wasted on useless ones."""
-NORMAL_95 = 1.959964
-"""Half the width of a 95% interval in standard errors."""
 SHARE_KNOWN = 0.5
 """From this share of trials with an interval on, noise is taken as observed; the others get the median."""
 
@@ -107,7 +106,7 @@ def _standard_error(trial: FrozenTrial, objective: int, name: str | None) -> flo
         width = float(high) - float(low)
     except (KeyError, TypeError, ValueError):
         return float("nan")
-    return width / (2 * NORMAL_95) if width > 0 else float("nan")
+    return width / (2 * Z95_ROUNDED) if width > 0 else float("nan")
 
 
 def _costs(trial: FrozenTrial) -> Mapping[str, Any]:

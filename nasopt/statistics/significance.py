@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-
-from nasopt.report.view import Array
+import numpy.typing as npt
 
 _EXACT = 50
 """Most pairs for which scipy has the exact distribution without ties."""
@@ -59,7 +58,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return [float(p) for p in adjusted]
 
 
-def average_ranks(scores: Array) -> Array:
+def average_ranks(scores: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Mean rank over the rows of scores (runs, methods), 1 for the highest; ties share theirs. [Friedman1937]"""
     from scipy import stats
 

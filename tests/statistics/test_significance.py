@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from nasopt.report.significance import average_ranks, holm, paired_p, pairs_needed, smallest_p
+from nasopt.statistics.significance import average_ranks, holm, paired_p, pairs_needed, smallest_p
 
 SHARES = st.lists(st.integers(0, 1000).map(lambda v: v / 1000), min_size=2, max_size=9)
 
